@@ -1,0 +1,35 @@
+# One place for everything that decides how the code is compiled.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")  # assertions stay on: a broken invariant ends the process in release too
+set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g1")
+
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  add_compile_options(-Wno-unknown-warning-option -Wthread-safety)
+endif()
+
+if(WEIR_SANITIZER)
+  add_compile_options(-fsanitize=${WEIR_SANITIZER} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${WEIR_SANITIZER})
+  if(WEIR_SANITIZER MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=all)
+    # The packaged RocksDB, spdlog and gtest carry no type information for -fsanitize=vptr.
+    add_compile_options(-fno-sanitize=vptr)
+    add_link_options(-fno-sanitize=vptr)
+  endif()
+  if(WEIR_SANITIZER STREQUAL "thread")
+    add_compile_options(-Wno-tsan -O1)  # g++ warns on every atomic_thread_fence of Asio
+  endif()
+endif()
+
+find_program(WEIR_CCACHE ccache)
+if(WEIR_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${WEIR_CCACHE}")
+endif()
+find_program(WEIR_MOLD mold)
+if(WEIR_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()

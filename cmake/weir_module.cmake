@@ -1,0 +1,33 @@
+# weir_module(core
+#   SOURCES topic_log.cc ...          files of src/core
+#   TESTS   topic_log_test.cc ...     files of tests/unit/core
+#   DEPS    weir::base ...            modules and libraries that its headers show
+#   PRIVATE_DEPS RocksDB::...         libraries that only its .cc files see
+#   TEST_DEPS weir::memory_store ...  what only its tests need)
+# makes weir_core, its alias weir::core, and weir_core_test.
+function(weir_module name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPS;PRIVATE_DEPS;TEST_DEPS" ${ARGN})
+  add_library(weir_${name} STATIC ${ARG_SOURCES})
+  add_library(weir::${name} ALIAS weir_${name})
+  target_include_directories(weir_${name} PUBLIC ${CMAKE_SOURCE_DIR}/include PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_link_libraries(weir_${name} PUBLIC ${ARG_DEPS} PRIVATE ${ARG_PRIVATE_DEPS})
+  if(WEIR_TESTS AND ARG_TESTS)
+    list(TRANSFORM ARG_TESTS PREPEND ${CMAKE_SOURCE_DIR}/tests/unit/${name}/)
+    weir_test(weir_${name}_test LABEL unit SOURCES ${ARG_TESTS} DEPS weir_${name} ${ARG_PRIVATE_DEPS} ${ARG_TEST_DEPS})
+  endif()
+endfunction()
+
+# weir_test(NAME LABEL unit|integration|fault|simulation|tidy|slow SOURCES ... DEPS ... [TIMEOUT seconds] [ENV A=b ...])
+function(weir_test name)
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS;ENV" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  gtest_discover_tests(${name}
+    TEST_PREFIX "${WEIR_TEST_PREFIX}"
+    DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+endfunction()
