@@ -17,11 +17,26 @@ function(weir_module name)
   endif()
 endfunction()
 
-# weir_test(NAME LABEL unit|integration|fault|simulation|tidy|slow SOURCES ... DEPS ... [TIMEOUT seconds] [ENV A=b ...])
+# weir_test(NAME LABEL unit|integration|fault|simulation|tidy|slow SOURCES ... DEPS ... [TIMEOUT seconds] [ENV A=b ...]
+#           [SERIAL])
+# SERIAL: no other test runs beside it (it measures, or needs most of the machine).
+# In a sanitizer build `fault` and `tidy` are left out (they kill processes or read sources: nothing for a sanitizer to
+# see) and every timeout is three times as long.
 function(weir_test name)
-  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SOURCES;DEPS;ENV" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL" "LABEL;TIMEOUT" "SOURCES;DEPS;ENV" ${ARGN})
+  if(WEIR_SANITIZER AND ARG_LABEL MATCHES "^(fault|tidy)$")
+    return()
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
+  endif()
+  if(WEIR_SANITIZER)
+    math(EXPR ARG_TIMEOUT "${ARG_TIMEOUT} * 3")
+    list(APPEND ARG_ENV ${WEIR_SANITIZER_ENV})
+  endif()
+  set(properties LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_SERIAL)
+    list(APPEND properties RUN_SERIAL TRUE)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
@@ -29,5 +44,11 @@ function(weir_test name)
   gtest_discover_tests(${name}
     TEST_PREFIX "${WEIR_TEST_PREFIX}"
     DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENV}")
+    PROPERTIES ${properties})
+  if(ARG_ENV)  # a list does not survive gtest_discover_tests; ctest reads this file after the discovered tests
+    set(environment_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_environment.cmake)
+    file(WRITE ${environment_file}
+         "if(${name}_TESTS)\n  set_tests_properties(\${${name}_TESTS} PROPERTIES ENVIRONMENT \"${ARG_ENV}\")\nendif()\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${environment_file})
+  endif()
 endfunction()
