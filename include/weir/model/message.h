@@ -2,7 +2,7 @@
 
 #include <cstddef>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "weir/base/clock.h"
 #include "weir/model/ids.h"
@@ -19,6 +19,8 @@ struct Message {
 /// Appends `{"message_id":"…","payload":…,"time":"…"}`: how every JSON door shows a message.
 void append_envelope(std::string& to, Offset offset, WallTime time, std::string_view payload);
 /// How many bytes append_envelope() adds for a payload of this size, at most.
-constexpr std::size_t envelope_bytes_max(std::size_t payload_bytes) { return payload_bytes + 80; }
+constexpr std::size_t envelope_bytes_max(std::size_t payload_bytes) {
+  return payload_bytes + 80;
+}
 
 }  // namespace weir::model
