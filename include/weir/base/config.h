@@ -83,9 +83,9 @@ struct Config {
     std::string cors_origin;           ///< empty: no CORS headers; else the allowed origin or "*"
   } api;
   struct Log {
-    std::string level = "info";    ///< trace | debug | info | warn | error | off
-    std::string format = "text";   ///< text | json
-    std::string access = "errors"; ///< off | errors | all
+    std::string level = "info";     ///< trace | debug | info | warn | error | off
+    std::string format = "text";    ///< text | json
+    std::string access = "errors";  ///< off | errors | all
   } log;
 };
 

@@ -13,12 +13,12 @@ namespace weir {
 
 /// What went wrong, in the words of the core; no HTTP here. Each door decides how it says it.
 enum class Errc : std::uint8_t {
-  bad_request,           ///< a parameter is missing, of the wrong type or out of its range
-  invalid_json,          ///< not JSON, not UTF-8, or nested too deeply
-  schema_violation,      ///< JSON that does not comply with the topic's schema; `fields` holds every offending path
-  validation_failed,     ///< management input; `fields` holds the offending keys
-  message_too_large,     ///< one message is over `limits.message_bytes_max`
-  message_not_found,     ///< a cursor that names no retained message; `detail` may hold the oldest id
+  bad_request,        ///< a parameter is missing, of the wrong type or out of its range
+  invalid_json,       ///< not JSON, not UTF-8, or nested too deeply
+  schema_violation,   ///< JSON that does not comply with the topic's schema; `fields` holds every offending path
+  validation_failed,  ///< management input; `fields` holds the offending keys
+  message_too_large,  ///< one message is over `limits.message_bytes_max`
+  message_not_found,  ///< a cursor that names no retained message; `detail` may hold the oldest id
   topic_not_found,
   token_not_found,
   unauthorized,          ///< no valid token
@@ -31,8 +31,8 @@ enum class Errc : std::uint8_t {
   storage_failed,        ///< whether it was stored is unknown; nothing is acknowledged until a restart
   data_corrupt,          ///< a checksum or format error; the damaged data was not served
   config_invalid,
-  data_dir_unusable,     ///< held by another process, foreign, damaged or of a newer format
-  internal,              ///< a defect of ours
+  data_dir_unusable,  ///< held by another process, foreign, damaged or of a newer format
+  internal,           ///< a defect of ours
 };
 
 /// One offending field or path and what is wrong with it.
@@ -55,9 +55,13 @@ template <class T = void>
 using Result = BOOST_OUTCOME_V2_NAMESPACE::basic_result<T, Error, BOOST_OUTCOME_V2_NAMESPACE::policy::terminate>;
 
 /// The value of a successful Result<void>.
-inline auto ok() { return BOOST_OUTCOME_V2_NAMESPACE::success(); }
+inline auto ok() {
+  return BOOST_OUTCOME_V2_NAMESPACE::success();
+}
 
-inline Error make_error(Errc code, std::string detail = {}) { return Error{code, std::move(detail), {}}; }
+inline Error make_error(Errc code, std::string detail = {}) {
+  return Error{code, std::move(detail), {}};
+}
 
 }  // namespace weir
 
