@@ -47,7 +47,7 @@ function(weir_test name)
     PROPERTIES ${properties})
   if(ARG_ENV)  # a list does not survive gtest_discover_tests; ctest reads this file after the discovered tests
     set(environment_file ${CMAKE_CURRENT_BINARY_DIR}/${name}_environment.cmake)
-    file(WRITE ${environment_file}
+    file(GENERATE OUTPUT ${environment_file} CONTENT
          "if(${name}_TESTS)\n  set_tests_properties(\${${name}_TESTS} PROPERTIES ENVIRONMENT \"${ARG_ENV}\")\nendif()\n")
     set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${environment_file})
   endif()
