@@ -40,7 +40,7 @@ enum class RateGroup : std::uint8_t { management, legacy, public_api, none };
 /// A token that was recognised, with its allowances. Shared by the requests that use it.
 struct Caller {
   model::Token token;
-  std::shared_ptr<std::array<RateWindow, 3>> rates;  ///< by RateGroup; survives changes of the token
+  std::shared_ptr<std::array<RateWindow, 3>> rates;   ///< by RateGroup; survives changes of the token
   mutable std::atomic<std::int64_t> last_used_ms{0};  ///< wall time; written to the store now and then
 
   bool allows(model::Privilege privilege) const noexcept { return token.privileges.allows(privilege); }

@@ -21,6 +21,9 @@
 
 namespace weir::core {
 
+class TailBudget;
+class TopicLog;
+
 /// Makes a publish repeatable: the client's key and a digest of what it sent.
 struct IdempotencyKey {
   std::string key;       ///< 1 to 255 bytes, as the client sent it
@@ -68,7 +71,7 @@ struct Poll {
   std::variant<FromOldest, AfterMessage, SinceTime> start;
   CursorPolicy policy = CursorPolicy::strict;
   std::uint32_t count_max = 50;
-  std::size_t bytes_max = 50 << 20;     ///< of envelopes; at least one message is given
+  std::size_t bytes_max = 50 << 20;      ///< of envelopes; at least one message is given
   std::chrono::milliseconds timeout{0};  ///< zero: answer at once
 };
 
@@ -80,7 +83,7 @@ using PollDone = UniqueFunction<void(Result<std::shared_ptr<const Page>>), 48>;
 enum class PollTicket : std::uint64_t { answered = 0 };
 
 struct BrokerLimits {
-  std::size_t tail_bytes_max = 64 << 20;     ///< memory for the newest messages, over all topics
+  std::size_t tail_bytes_max = 64 << 20;      ///< memory for the newest messages, over all topics
   std::size_t polls_waiting_max = 1'000'000;  ///< over all loops; more: overloaded
   model::PayloadLimits payload;
 };
@@ -117,7 +120,9 @@ class Broker final : public storage::LogWatcher {
   std::size_t polls_waiting() const;
 
   /// The topic was removed from the registry: answers those who wait for it. Any thread.
-  void on_topic_deleted(model::TopicId topic);
+  void on_topic_deleted(TopicLog& log, model::TopicId topic);
+  /// The budget that topic logs of this broker share.
+  TailBudget& tail_budget();
 
   // storage::LogWatcher, on the store's commit thread:
   void on_appended(model::TopicId topic, model::Offset first, WallTime time, std::span<std::string> payloads) override;
@@ -125,8 +130,6 @@ class Broker final : public storage::LogWatcher {
   void on_commit_end() override;
 
  private:
-  class Shard;
-  struct Waiting;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -46,14 +46,14 @@ struct TopicPatch {
 struct TopicQuery {
   enum class Sort : std::uint8_t { id, name, activity };
   model::WorkspaceId workspace = model::kDefaultWorkspace;
-  std::string name_contains;            ///< bytes; empty: all
+  std::string name_contains;  ///< bytes; empty: all
   Sort sort = Sort::id;
-  std::vector<model::TopicId> only;     ///< a token's topics; empty: all
+  std::vector<model::TopicId> only;  ///< a token's topics; empty: all
 };
 
 /// Topic management: create, change, find, purge, delete. Changes run one after the other on `worker` (they block for
-/// the disk); `done` runs on the loop that was given. Validation errors: validation_failed with `fields` by key ("name",
-/// "schema", "retention", "description").
+/// the disk); `done` runs on the loop that was given. Validation errors: validation_failed with `fields` by key
+/// ("name", "schema", "retention", "description").
 class Topics {
  public:
   template <class T>
