@@ -35,6 +35,8 @@ class Privileges {
   constexpr bool allows(Privilege p) const noexcept {
     return (bits_ & (static_cast<std::uint8_t>(p) | static_cast<std::uint8_t>(Privilege::admin))) != 0;
   }
+  /// Whether it was added itself; `allows` is what access is decided by.
+  constexpr bool has(Privilege p) const noexcept { return (bits_ & static_cast<std::uint8_t>(p)) != 0; }
   constexpr bool empty() const noexcept { return bits_ == 0; }
   friend bool operator==(Privileges, Privileges) = default;
 
