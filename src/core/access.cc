@@ -185,7 +185,8 @@ Result<CallerPtr> Access::authenticate(std::string_view authorization) const {
   return impl_->accept(admin, sha256(text));
 }
 
-Result<IssuedToken> Access::create(NewToken wanted) {
+Result<IssuedToken> Access::create(NewToken wanted,
+                                   const std::function<Result<void>(const IssuedToken&)>& before_store) {
   std::vector<FieldError> errors;
   if (wanted.name.find_first_not_of(" \t\r\n") == std::string::npos) {
     errors.push_back({"name", "can't be blank"});
@@ -218,6 +219,9 @@ Result<IssuedToken> Access::create(NewToken wanted) {
   if (wanted.lifetime) token.expires_at = token.created_at + *wanted.lifetime;
   issued.text = std::string(kPrefix) + token.id + "_" + secret;
 
+  if (before_store) {
+    WEIR_TRY(before_store(issued));
+  }
   std::vector<KeyedWrite> changes;
   changes.push_back({Table::tokens, token.id, model::encode_token(token), KeyedWrite::Expected{}});
   WEIR_TRY(impl_->store.write(std::move(changes)));

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,8 +81,9 @@ class Access {
   /// Errors: unauthorized, for everything else alike.
   Result<CallerPtr> authenticate(std::string_view authorization) const;
 
+  /// `before_store` sees the token before it exists; its error is returned and nothing is created.
   /// Errors: validation_failed (`fields`: name, privileges, topics, expires_in), storage_*.
-  Result<IssuedToken> create(NewToken token);
+  Result<IssuedToken> create(NewToken token, const std::function<Result<void>(const IssuedToken&)>& before_store = {});
   /// In order of creation. Last use included.
   std::vector<model::Token> list() const;
   /// From the return on the token is refused. Errors: token_not_found, storage_*.
