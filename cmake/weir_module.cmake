@@ -43,6 +43,7 @@ function(weir_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
   gtest_discover_tests(${name}
     TEST_PREFIX "${WEIR_TEST_PREFIX}"
+    NO_PRETTY_VALUES  # the name of a row is enough; values can be addresses and bytes
     DISCOVERY_TIMEOUT 60
     PROPERTIES ${properties})
   if(ARG_ENV)  # a list does not survive gtest_discover_tests; ctest reads this file after the discovered tests
