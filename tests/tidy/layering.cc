@@ -24,20 +24,21 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
 };
 
 /// A library that only some files may see.
+enum class Headers { any, not_public, none };
 struct LibraryRule {
   std::string includes;              ///< how the include begins
   std::vector<std::string> folders;  ///< who may; empty: everybody
-  bool only_cc;                      ///< and only in .cc files
+  Headers headers;                   ///< and in which headers
   std::string reason;
 };
 const std::vector<LibraryRule> kLibraries = {
-    {"rocksdb/", {"src/storage_rocksdb/"}, false, "only the store of that name knows RocksDB"},
-    {"boost/beast", {"src/http/", "src/app/"}, false, "only the HTTP module and the wiring see Beast"},
-    {"boost/asio", {"src/http/", "src/app/"}, false, "only the HTTP module and the wiring see Asio"},
-    {"simdjson", {}, true, "a JSON library in a header is compiled by everybody who includes it"},
-    {"nlohmann/json.hpp", {}, true, "a JSON library in a header is compiled by everybody who includes it"},
-    {"CLI/", {"src/app/"}, true, "only the command line knows CLI11, which is slow to compile"},
-    {"toml++/", {"src/base/"}, true, "only the configuration knows TOML"},
+    {"rocksdb/", {"src/storage_rocksdb/"}, Headers::not_public, "only the store of that name knows RocksDB"},
+    {"boost/beast", {"src/http/", "src/app/"}, Headers::not_public, "only the HTTP module and the wiring see Beast"},
+    {"boost/asio", {"src/http/", "src/app/"}, Headers::not_public, "only the HTTP module and the wiring see Asio"},
+    {"simdjson", {}, Headers::not_public, "a JSON library in a public header is compiled by everybody"},
+    {"nlohmann/json.hpp", {}, Headers::not_public, "a JSON library in a public header is compiled by everybody"},
+    {"CLI/", {"src/app/"}, Headers::none, "only the command line knows CLI11, which is slow to compile"},
+    {"toml++/", {"src/base/"}, Headers::none, "only the configuration knows TOML"},
 };
 
 /// Where a file belongs: "src/api/workato/consume.cc" is {api, workato, private}.
@@ -97,7 +98,10 @@ void check_library_include(const SourceFile& file, std::size_t line, const std::
     const bool known_folder =
         rule.folders.empty() ||
         std::any_of(rule.folders.begin(), rule.folders.end(), [&](const auto& f) { return is_under(file.path, f); });
-    if (!known_folder || (rule.only_cc && is_header(file.path))) {
+    const bool bad_header =
+        is_header(file.path) &&
+        (rule.headers == Headers::none || (rule.headers == Headers::not_public && is_under(file.path, "include/")));
+    if (!known_folder || bad_header) {
       findings.push_back({file.path, line, "includes <" + include + ">: " + rule.reason});
     }
   }
