@@ -33,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(Ids, MessageIdTable,
                                          IdRow{"last_digit", 61, "Az"}, IdRow{"two_digits", 62, "B10"},
                                          IdRow{"last_of_two", 3843, "Bzz"}, IdRow{"three_digits", 3844, "C100"},
                                          IdRow{"largest", kMax, "KLygHa16AHYF"}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& row) { return row.param.name; });
 
 struct BadIdRow {
   const char* name;
@@ -55,7 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BadIdRow{"trailing_nul", std::string("A1\0", 3)}, BadIdRow{"one_more_than_largest", "KLygHa16AHYG"},
                     BadIdRow{"overflow", "Kzzzzzzzzzzz"}, BadIdRow{"twelve_digits", "L100000000000"},
                     BadIdRow{"long", std::string(1000, '1')}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
 
 TEST(MessageIds, ByteOrderIsPublishOrder) {
   constexpr unsigned kSeed = 20260302;

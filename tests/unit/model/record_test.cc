@@ -161,7 +161,7 @@ INSTANTIATE_TEST_SUITE_P(Records, TopicRecordRange,
                                          RangeRow{"retention_too_great", "retention_seconds", "18446744073709551615"},
                                          RangeRow{"time_fraction", "created_at_ms", "1.5"},
                                          RangeRow{"name_number", "name", "1"}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& row) { return row.param.name; });
 
 struct WordRow {
   const char* word;

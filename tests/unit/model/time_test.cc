@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(
         FormatRow{"zone_beyond_last", 253402300799999, 60, "9999-12-31T23:59:59.999+01:00"},
         FormatRow{"smallest", std::numeric_limits<std::int64_t>::min(), -60, "0000-01-01T00:00:00.000-01:00"},
         FormatRow{"greatest", std::numeric_limits<std::int64_t>::max(), 60, "9999-12-31T23:59:59.999+01:00"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
 
 TEST(Timestamps, AreReadBackAsTheyWereWritten) {
   constexpr unsigned kSeed = 7;
@@ -95,7 +95,7 @@ INSTANTIATE_TEST_SUITE_P(Times, Rfc3339Table,
                                          ReadRow{"leap_day", "2024-02-29T00:00:00Z", 1709164800000},
                                          ReadRow{"year_zero", "0000-01-01T00:00:00Z", -62167219200000},
                                          ReadRow{"last", "9999-12-31T23:59:59.999Z", 253402300799999}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& row) { return row.param.name; });
 
 struct TextRow {
   const char* name;
@@ -125,7 +125,7 @@ INSTANTIATE_TEST_SUITE_P(
                     TextRow{"leading", " 2026-03-02T08:15:30Z"},
                     TextRow{"trailing_nul", std::string("2026-03-02T08:15:30Z\0", 21)},
                     TextRow{"full_width_digit", "2026-03-02T08:15:3\xEF\xBC\x90Z"}, TextRow{"word", "yesterday"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
 
 class SchemaDateTime : public testing::TestWithParam<TextRow> {};
 class BadSchemaDateTime : public testing::TestWithParam<TextRow> {};
@@ -145,7 +145,7 @@ INSTANTIATE_TEST_SUITE_P(
                     TextRow{"compact_zone", "2026-03-02T08:15:30+0100"}, TextRow{"no_zone", "2026-03-02T08:15:30"},
                     TextRow{"fraction_no_zone", "2026-03-02T08:15:30.5"}, TextRow{"date", "2026-03-02"},
                     TextRow{"leap_day", "2024-02-29"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
 
 INSTANTIATE_TEST_SUITE_P(
     Times, BadSchemaDateTime,
@@ -158,7 +158,7 @@ INSTANTIATE_TEST_SUITE_P(
                     TextRow{"hour_alone", "2026-03-02T08"}, TextRow{"short_zone", "2026-03-02T08:15+01"},
                     TextRow{"space_before_zone", "2026-03-02 08:15:30 +0000"},
                     TextRow{"zone_name", "2026-03-02T08:15:30 UTC"}, TextRow{"number", "1772439330"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
 
 }  // namespace
 }  // namespace weir::model
