@@ -34,7 +34,8 @@ enum class Durability : std::uint8_t {
 /// The payloads of one append; one of them needs no allocation of its own.
 using Payloads = boost::container::small_vector<std::string, 1>;
 
-/// Makes an append repeatable: the first append with `key` in a topic within the window stores, later ones get its answer.
+/// Makes an append repeatable: the first append with `key` in a topic within the window stores, later ones get its
+/// answer.
 struct Claim {
   Digest key{};          ///< digest of the client's idempotency key
   Digest fingerprint{};  ///< digest of the request's body: the same key with another one is a conflict
@@ -43,16 +44,17 @@ struct Claim {
 
 struct Append {
   TopicId topic{};
-  Payloads payloads;             ///< may be empty only with a claim
+  Payloads payloads;             ///< may be empty only with a claim: nothing becomes readable, no publish is counted
   std::unique_ptr<Claim> claim;  ///< null: none
 };
 
 struct Appended {
-  Offset first{};          ///< of the first payload; the others follow without a gap
+  Offset first{};  ///< of the first payload; the others follow without a gap
   std::uint32_t count = 0;
-  WallTime time{};         ///< one time for the whole append; never before that of an earlier offset of the topic
-  bool replayed = false;   ///< a claim was known: nothing was stored now, the values are those of the first time
-  std::string memo;        ///< of the claim, when replayed
+  WallTime time{};        ///< one time for the whole append: the clock's, or that of the topic's last message (also a
+                          ///< trimmed or purged one) if that is later
+  bool replayed = false;  ///< a claim was known: nothing was stored now, the values are those of the first time
+  std::string memo;       ///< of the claim, when replayed
 };
 
 struct Read {
@@ -72,9 +74,9 @@ struct LogStats {
   Offset log_start{};   ///< first offset that is physically kept
   Offset first_live{};  ///< first offset at or after the `not_before` that was asked for; log_end if none
   Offset log_end{};
-  std::uint64_t retained_messages = 0;  ///< log_end - first_live
-  std::uint64_t retained_bytes = 0;     ///< of their payloads
-  std::uint64_t published_total = 0;    ///< since creation or the last purge
+  std::uint64_t retained_messages = 0;    ///< log_end - first_live
+  std::uint64_t retained_bytes = 0;       ///< of their payloads
+  std::uint64_t published_total = 0;      ///< since creation or the last purge
   std::optional<WallTime> last_activity;  ///< time of the last publish; empty if none since the last purge
 };
 
@@ -122,10 +124,12 @@ class LogStore {
 
   /// The logs found at start, in topic order. Blocks.
   virtual Result<std::vector<LogInfo>> logs() = 0;
-  /// Makes an empty log; durable when it returns. Blocks. Idempotent for an empty log.
+  /// Makes an empty log; durable when it returns. Blocks. Idempotent for a log that never had a message.
+  /// Errors: conflict (it had one, nothing was changed), storage_full, storage_failed, shutting_down.
   virtual Result<void> create_log(TopicId topic) = 0;
   /// Removes a log with its claims; its id is never reused by the caller. Ordered with the appends: those given before
-  /// complete normally, later ones fail with topic_not_found. Unknown topics succeed.
+  /// complete normally, later ones fail with topic_not_found. Unknown topics succeed. Durable when done.
+  /// Errors: storage_full, storage_failed, shutting_down.
   virtual void drop_log(TopicId topic, Done<void> done) = 0;
 
   /// Appends the payloads as one unit: all of them become readable, contiguous and in order, or none.
@@ -150,10 +154,11 @@ class LogStore {
                           Done<std::optional<Appended>> done) = 0;
 
   /// Drops everything before the current log end and resets the statistics; the offsets go on. Ordered with the appends
-  /// as drop_log is. Durable when done. Errors: topic_not_found, storage_full, storage_failed, shutting_down.
+  /// as drop_log is; its claims and the floor of its times stay. Durable when done.
+  /// Errors: topic_not_found, storage_full, storage_failed, shutting_down.
   virtual void purge(TopicId topic, Done<void> done) = 0;
   /// Gives the disk space of everything before `before` back (retention); lazily, readers have stopped seeing it long
-  /// since. Never moves the log start backwards. Errors: as purge.
+  /// since. Never moves the log start backwards, nor beyond the log end. Errors: as purge.
   virtual void trim(TopicId topic, Offset before, Done<void> done) = 0;
 
   virtual Durability durability() const = 0;
