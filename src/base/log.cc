@@ -8,8 +8,11 @@
 #include <map>
 #include <mutex>
 #include <shared_mutex>
+#include <utility>
 
+#include <fmt/format.h>
 #include <poll.h>
+#include <pthread.h>
 #include <spdlog/async_logger.h>
 #include <spdlog/details/null_mutex.h>
 #include <spdlog/details/thread_pool.h>
@@ -46,46 +49,47 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   void sink_it_(const spdlog::details::log_msg& message) override {
     if (queue_ != nullptr) {
       const std::size_t overrun = queue_->overrun_counter();
-      if (overrun != overrun_reported_) {
-        write_line({message.time,
-                    {},
-                    "log",
-                    spdlog::level::warn,
-                    fmt::format("log lines dropped count={}", overrun - overrun_reported_)});
-        overrun_reported_ = overrun;
-      }
+      const bool told = overrun != overrun_reported_ &&
+                        write_line({message.time,
+                                    {},
+                                    "log",
+                                    spdlog::level::warn,
+                                    fmt::format("log lines dropped count={}", overrun - overrun_reported_)});
+      if (told) overrun_reported_ = overrun;
     }
-    write_line(message);
+    if (!write_line(message)) lost_lines.fetch_add(1, std::memory_order_relaxed);
   }
   void flush_() override {}
 
  private:
-  void write_line(const spdlog::details::log_msg& message) {
+  /// False when not all of the line could be written.
+  bool write_line(const spdlog::details::log_msg& message) {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     std::string_view rest(line.data(), line.size());
     while (!rest.empty()) {
-      if (!wait_writable()) break;
+      if (!wait_writable()) return false;
       const ssize_t written = ::write(STDERR_FILENO, rest.data(), std::min(rest.size(), kChunkBytes));
       if (written > 0) {
         rest.remove_prefix(static_cast<std::size_t>(written));
       } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
-        break;  // nobody is there to be told
+        return false;
       }
     }
-    if (!rest.empty()) lost_lines.fetch_add(1, std::memory_order_relaxed);
+    return true;
   }
 
   /// False when standard error is gone, or when stopping takes too long.
   bool wait_writable() const {
     for (;;) {
+      const std::int64_t give_up_at = give_up_at_.load(std::memory_order_relaxed);
+      const bool give_up = give_up_at != 0 && std::chrono::steady_clock::now().time_since_epoch().count() >= give_up_at;
       pollfd target{STDERR_FILENO, POLLOUT, 0};
       // A finite wait even before stop, so that a stop that comes while we wait is seen.
-      const int ready = ::poll(&target, 1, 100);
+      const int ready = ::poll(&target, 1, give_up ? 0 : 100);
       if (ready > 0) return (target.revents & POLLOUT) != 0 && (target.revents & (POLLERR | POLLNVAL)) == 0;
       if (ready < 0 && errno != EINTR) return false;
-      const std::int64_t give_up_at = give_up_at_.load(std::memory_order_relaxed);
-      if (give_up_at != 0 && std::chrono::steady_clock::now().time_since_epoch().count() >= give_up_at) return false;
+      if (give_up) return false;
     }
   }
 

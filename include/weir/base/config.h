@@ -97,20 +97,22 @@ struct ConfigKey {
   std::string bounds;         ///< "1 to 50", "fsync | os", …
   std::string help;
 };
-/// Every key, in the order of the file. Durations are numbers of seconds in files and flags ("0.5" is half a second)
-/// and their keys end in _seconds or _timeout_seconds.
+/// Every key, in the order of the file: named as the members above, save that durations are decimal seconds ("0.5" is
+/// half a second, at most three decimals) and their keys end in _seconds. Sizes are bytes or "64MiB". Thread-safe.
 std::span<const ConfigKey> config_keys();
 
 /// What overrides what: file < environment < flags.
 struct ConfigSources {
   std::optional<std::string> file;  ///< path; must exist if given
-  /// NAME=value pairs as in environ; only WEIR_SECTION__KEY names count (unknown ones of that form are mistakes).
+  /// NAME=value pairs as in environ; only WEIR_SECTION__KEY names count (unknown ones of that form are mistakes; other
+  /// WEIR_ names are not ours).
   std::vector<std::string> environment;
   std::vector<std::pair<std::string, std::string>> flags;  ///< "section.key", value
 };
 
-/// The configuration, or every mistake at once: config_invalid, `fields` one entry each (field: the key and where it
-/// stands; message: what is wrong, what is allowed).
+/// The configuration, or every mistake at once: config_invalid, `fields` one entry each. field: the key and where it
+/// stands, "server.threads (weir.toml:12)", "log.level (WEIR_LOG__LEVEL)", "log.level (flag)"; message: what is wrong
+/// and what is allowed. A later flag for the same key wins. Blocks (reads the file). Thread-safe.
 Result<Config> load_config(const ConfigSources& sources);
 
 }  // namespace weir
