@@ -24,11 +24,11 @@ class RequestHead {
  public:
   virtual ~RequestHead() = default;
   Method method = Method::other;
-  std::string_view target;      ///< as sent
-  std::string_view path;        ///< before '?', as sent (not percent-decoded)
-  std::string_view query;       ///< after '?', as sent; empty if none
-  std::string_view request_id;  ///< the client's X-Request-Id if it was usable, else a new one
-  std::string_view peer;        ///< the client's address
+  std::string_view target;                      ///< as sent
+  std::string_view path;                        ///< before '?', as sent (not percent-decoded)
+  std::string_view query;                       ///< after '?', as sent; empty if none
+  std::string_view request_id;                  ///< the client's X-Request-Id if it was usable, else a new one
+  std::string_view peer;                        ///< the client's address
   std::optional<std::uint64_t> content_length;  ///< empty: chunked, or no body
   /// Captured path segments (`:name` in the pattern), percent-decoded, in order.
   std::vector<std::string> captures;
@@ -43,8 +43,8 @@ class RequestHead {
 struct Response {
   std::uint16_t status = 200;
   std::string_view content_type = "application/json; charset=utf-8";  ///< must be a literal
-  std::string headers;                          ///< further header lines, each ending in CRLF
-  std::string body;                             ///< first part
+  std::string headers{};                                              ///< further header lines, each ending in CRLF
+  std::string body{};                                                 ///< first part
   std::shared_ptr<const std::string> shared{};  ///< second part, shared between responses; may be null
   std::string_view tail{};                      ///< third part; must be a literal
   bool close = false;                           ///< close the connection after it
@@ -57,8 +57,8 @@ Response error_response(std::uint16_t status, std::string_view code, std::string
 
 class Connection;
 
-/// The right to answer one request, once; used on the loop of the connection. Dropping it unused answers 500 (unless the
-/// client has gone). May be moved to other threads and back.
+/// The right to answer one request, once; used on the loop of the connection. Dropping it unused answers 500 (unless
+/// the client has gone). May be moved to other threads and back.
 class Responder {
  public:
   Responder() = default;
@@ -95,8 +95,8 @@ using Admission = std::variant<Response, Accepted>;
 
 /// One route. `begin` runs when the head has arrived, on the connection's loop.
 struct Route {
-  Method method = Method::get;  ///< HEAD is served by GET routes
-  std::string pattern;          ///< "/api/v1/topics/:topic_id/consume"; a `:name` segment captures
+  Method method = Method::get;     ///< HEAD is served by GET routes
+  std::string pattern;             ///< "/api/v1/topics/:topic_id/consume"; a `:name` segment captures
   std::size_t body_bytes_max = 0;  ///< more: 413
   std::function<Admission(const RequestHead& head)> begin;
 };

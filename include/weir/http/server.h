@@ -15,12 +15,12 @@
 namespace weir::http {
 
 struct ServerOptions {
-  std::string listen = "127.0.0.1:8080";  ///< HOST:PORT, [V6]:PORT; port 0: any free one
-  std::size_t threads = 1;                ///< loops, each with a listening socket of its own
-  std::size_t connections_max = 100'000;  ///< over all loops; more are answered 503 and closed
-  std::size_t header_bytes_max = 16 * 1024;  ///< request line and fields; more: 431
-  std::size_t header_fields_max = 100;       ///< more: 431
-  std::size_t target_bytes_max = 8 * 1024;   ///< more: 414
+  std::string listen = "127.0.0.1:8080";                ///< HOST:PORT, [V6]:PORT; port 0: any free one
+  std::size_t threads = 1;                              ///< loops, each with a listening socket of its own
+  std::size_t connections_max = 100'000;                ///< over all loops; more are answered 503 and closed
+  std::size_t header_bytes_max = 16 * 1024;             ///< request line and fields; more: 431
+  std::size_t header_fields_max = 100;                  ///< more: 431
+  std::size_t target_bytes_max = 8 * 1024;              ///< more: 414
   std::size_t body_bytes_inflight_max = 256 << 20;      ///< request bodies being received, over all; more: 503
   std::size_t response_bytes_inflight_max = 512 << 20;  ///< answers not yet taken by clients, over all; more: 503
   std::chrono::milliseconds head_timeout{10'000};  ///< from the first byte of a request to the end of its head: 408
@@ -31,7 +31,8 @@ struct ServerOptions {
   enum class AccessLog : std::uint8_t { off, errors, all } access_log = AccessLog::errors;
 };
 
-/// An HTTP/1.1 server: one loop a thread, keep-alive, pipelining in order, chunked bodies, limits and deadlines as above.
+/// An HTTP/1.1 server: one loop a thread, keep-alive, pipelining in order, chunked bodies, limits and deadlines as
+/// above.
 class Server {
  public:
   /// Binds and listens at once, so that a mistake shows before anything else starts; serves after start().

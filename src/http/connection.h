@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "weir/base/timer_wheel.h"
+#include "weir/http/message.h"
+
+#include "http/context.h"
+#include "http/request_parser.h"
+
+namespace weir::http {
+
+/// One client. Everything happens on its loop's thread. Kept alive by the operation that is armed on its socket and by
+/// the Responder of the request that is being handled.
+///
+/// States: head (none or part of a request's head has come) → body → handling (a handler owes the answer) → head …
+/// An answer that the kernel does not take at once stays in `pending_`; no further request is looked at until it is
+/// out. Every way out ends in close(), possibly by way of lingering: the answer is out, our half is shut, and what the
+/// client still sends is thrown away for a while, so that it gets to read the answer.
+class Connection final : public std::enable_shared_from_this<Connection>, private Timer {
+ public:
+  Connection(std::shared_ptr<LoopContext> context, Socket socket, std::string peer);
+  ~Connection();
+
+  void start();
+  /// Answers 503 and closes: there are too many connections.
+  void start_refused();
+  /// Closes if it is idle; else the answer under way will say so.
+  void drain();
+  void close();
+  /// In the list of its loop.
+  Connection* next_in_loop() const { return next_; }
+
+  // For Responder.
+  LoopContext& context() { return *context_; }
+  void respond(std::uint32_t request, Response response);
+  void abandon(std::uint32_t request);
+  void set_hook(std::uint32_t request, Responder::CancelHook hook);
+
+ private:
+  enum class State : std::uint8_t { head, body, discard, handling, lingering, closed };
+  enum class Wait : std::uint8_t { none, idle, head, body, send, linger };
+  /// Where the read that is under way puts its bytes.
+  enum class Into : std::uint8_t { inline_buffer, block, body, trash };
+
+  /// A body that has not come whole with its head.
+  struct Incoming {
+    BodyHandler handler;
+    std::string body;
+    std::uint64_t length = 0;     ///< with Content-Length: of the whole body
+    std::uint64_t received = 0;   ///< with Content-Length: so far
+    std::uint64_t bytes_max = 0;  ///< chunked: the route's limit
+    std::uint64_t charged = 0;    ///< of body_bytes_inflight
+    std::uint64_t window = 0;     ///< bytes since the deadline was set
+    ChunkDecoder chunks;
+    bool chunked = false;
+  };
+  /// What the kernel has not taken yet, in this order.
+  struct Pending {
+    std::string head;
+    std::string body;
+    std::shared_ptr<const std::string> shared;
+    std::string_view tail;
+    std::size_t sent = 0;
+    std::uint64_t charged = 0;  ///< of response_bytes_inflight
+    std::size_t size() const { return head.size() + body.size() + (shared ? shared->size() : 0) + tail.size(); }
+  };
+  struct LazyBuffer;
+
+  void on_deadline() override;
+  void wait_for(Wait wait, std::chrono::milliseconds timeout);
+
+  // Reading (connection_read.cc).
+  const boost::asio::mutable_buffer* prepare_read() noexcept;
+  void arm_read();
+  void on_read(const boost::system::error_code& error, std::size_t bytes);
+  void on_read_end(bool orderly);
+  void pump();
+  void settle();
+  bool step_head();
+  bool step_body();
+  bool step_discard();
+  void dispatch(std::string_view head_bytes);
+  void receive_body(Accepted accepted, const ParsedHead& head, std::uint64_t bytes_max);
+  void hand_over(BodyHandler handler, std::string body);
+  void finish_body();
+  bool charge_body(std::uint64_t bytes);
+  void body_too_large(std::uint64_t bytes_max);
+  void drop_incoming();
+  std::string_view buffered() const { return {block_ ? block_.get() + begin_ : nullptr, end_ - begin_}; }
+  void ensure_block();
+  void release_block();
+  void post_pump();
+
+  // Answering (connection_write.cc).
+  void begin_exchange(const ParsedHead& head);
+  void refuse(const Refusal& why);
+  void reject(Response response, const ParsedHead& head);
+  Response server_error(std::string_view what);
+  /// Writes the answer to out(); the exchange is over.
+  void answer(Response response);
+  void new_exchange();
+  void set_request_id(std::string_view wanted);
+  void end_exchange();
+  void log_access(std::uint16_t status, std::size_t bytes) const;
+  std::string& out() { return pumping_ ? context_->pump_out : context_->direct_out; }
+  void flush(std::string& bytes);
+  void transmit(std::string& head, std::string body, std::shared_ptr<const std::string> shared, std::string_view tail);
+  void arm_write();
+  void on_written(const boost::system::error_code& error, std::size_t bytes);
+  void output_done();
+  bool output_pending() const { return pending_ != nullptr; }
+  void drop_pending();
+  void linger();
+
+  const std::shared_ptr<LoopContext> context_;
+  std::optional<Socket> socket_;  // empty once closed: what outlives the close holds nothing of the loop's
+  const std::string peer_;
+  Connection* next_ = nullptr;
+  Connection** back_ = nullptr;
+
+  State state_ = State::head;
+  Wait wait_ = Wait::none;
+  Into into_ = Into::inline_buffer;
+  bool read_armed_ = false;
+  bool arming_ = false;
+  bool pumping_ = false;
+  bool pump_posted_ = false;
+  bool eof_seen_ = false;
+  bool close_after_ = false;   // the answer being given is the last
+  bool linger_after_ = false;  // and the client may still be sending
+  std::uint8_t inline_bytes_ = 0;
+  std::uint8_t blank_lines_ = 0;
+  std::uint32_t request_ = 0;         // number of the request being handled
+  std::uint32_t answers_unsent_ = 0;  // answered requests whose answers may not all be with the kernel yet
+  std::uint32_t begin_ = 0;           // of what has been read into block_ and not been used
+  std::uint32_t end_ = 0;
+  HeadScanner scanner_;
+  std::uint64_t discard_left_ = 0;
+  std::uint64_t lingered_bytes_ = 0;
+  std::unique_ptr<char[]> block_;
+  std::unique_ptr<Exchange> exchange_;
+  std::unique_ptr<Incoming> incoming_;
+  std::unique_ptr<Pending> pending_;
+  char inline_[32];
+};
+
+}  // namespace weir::http
