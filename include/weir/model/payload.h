@@ -24,10 +24,14 @@ class PayloadChecker {
   ~PayloadChecker();
   PayloadChecker(PayloadChecker&&) noexcept;
 
-  /// The message without insignificant white space; numbers keep their digits, keys their order and doubles.
-  /// Numbers of any size and exponent are accepted (they are stored as text).
-  /// Errors: message_too_large; invalid_json (empty, syntax, UTF-8, depth); schema_violation: not an object (no fields),
-  /// or `fields` with every offending path, `detail` the first of them as "path: reason".
+  /// The message without insignificant white space; numbers keep their digits, keys their order and doubles. Of
+  /// members with one name the last is validated, as readers see it; all are stored.
+  /// Numbers of any size and exponent are accepted (they are stored as text), and whether one is an integer is decided
+  /// on its digits. Escaped halves of surrogate pairs (`"\ud800"`) are refused: they name no character, and many a
+  /// reader chokes on them. So is a byte order mark. Errors: message_too_large; invalid_json (empty, syntax, UTF-8,
+  /// depth), `detail` with the place in bytes; schema_violation: not an object (no fields), or `fields` with every
+  /// offending path (the first 100, each cut to 512 bytes), `detail` the first of them as "path: reason"; overloaded:
+  /// out of memory.
   Result<std::string> check(const Schema& schema, std::string_view body);
 
  private:

@@ -18,8 +18,13 @@ class Schema {
   Schema();
 
   /// Compiles the JSON text of a schema (an array of field objects).
-  /// Errors: validation_failed, `fields` holds every mistake as "schema[2].properties[0].type" → reason (not an array,
-  /// a field without name, unknown type, two fields of one name, nested deeper than 64, over `bytes_max`).
+  /// Only `name`, `type`, `of`, `properties`, `optional`, `toggle_field` and, for dates, `control_type` are looked at;
+  /// one that is null counts as left out. A `toggle_field` is the alternative to its field: under another name it may
+  /// stand in for a required one, under the same name a value may comply with either.
+  /// Errors: validation_failed, `fields` holds every mistake (the first 100) as "schema[2].properties[0].type" → reason
+  /// (a field without name, an attribute of the wrong type, unknown type, two fields of one name, nested deeper than
+  /// 64), or "schema" → reason (not JSON, not an array, over `bytes_max`); `detail` the first of them as "path:
+  /// reason".
   static Result<Schema> compile(std::string_view json, UnknownFields unknown = UnknownFields::keep,
                                 std::size_t bytes_max = 256 * 1024);
 
