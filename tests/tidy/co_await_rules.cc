@@ -1,6 +1,9 @@
 #include "co_await_rules.h"
 
+#include <cctype>
 #include <regex>
+#include <string>
+#include <string_view>
 
 namespace weir::tidy {
 namespace {

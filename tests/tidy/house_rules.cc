@@ -4,6 +4,7 @@
 #include <regex>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace weir::tidy {
 namespace {

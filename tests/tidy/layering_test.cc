@@ -1,5 +1,7 @@
 #include "layering.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 namespace weir::tidy {
