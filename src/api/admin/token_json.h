@@ -7,9 +7,9 @@
 
 #include "weir/base/result.h"
 #include "weir/core/access.h"
+#include "weir/core/topics.h"
 #include "weir/model/ids.h"
 #include "weir/model/token.h"
-#include "weir/storage/log_store.h"
 
 /// Tokens and statistics as the admin door reads and shows them. All functions are pure.
 namespace weir::api::admin {
