@@ -355,11 +355,15 @@ struct MemoryStore::Impl : std::enable_shared_from_this<Impl> {
   /// Nothing is taken any more; what is queued is done before this returns.
   void close() {
     {
-      std::unique_lock lock(mutex);
+      const std::lock_guard lock(mutex);
       closed = true;
-      idle.wait(lock, [this] { return !committing; });
     }
     commit_all();
+    {
+      // Another thread may be committing, or be about to.
+      std::unique_lock lock(mutex);
+      idle.wait(lock, [this] { return !committing && queue.empty(); });
+    }
     while (run_read(false)) {
     }
   }

@@ -133,4 +133,40 @@ TEST_P(StoreContract, LogsComeAndGoWhileOthersAreWritten) {
       std::is_sorted(found.begin(), found.end(), [](const LogInfo& a, const LogInfo& b) { return a.topic < b.topic; }));
 }
 
+TEST_P(StoreContract, CloseWhileOthersAppendLosesNothingAcknowledged) {
+  constexpr std::size_t kWriters = 3;
+  std::vector<std::vector<Completion<Appended>>> ends(kWriters);
+  in_parallel(kWriters + 1, [&](std::size_t thread) {
+    if (thread == kWriters) {
+      // Somewhere in the middle of the work of the others.
+      EXPECT_TRUE(watcher_.wait_for(Recorder::Kind::appended, 20, runner()));
+      store_->close();
+      return;
+    }
+    for (int i = 0; i < 200; ++i) {
+      ends[thread].push_back(start_append(kOrders, {std::to_string(thread) + ":" + std::to_string(i)}));
+      if (i % 8 == 7 && !wait(ends[thread].back())) return;
+    }
+  });
+  std::map<std::uint64_t, std::string> acknowledged;
+  for (std::size_t thread = 0; thread < kWriters; ++thread) {
+    for (std::size_t i = 0; i < ends[thread].size(); ++i) {
+      const auto result = wait(ends[thread][i]);
+      if (result) {
+        acknowledged[value_of(result.value().first)] = std::to_string(thread) + ":" + std::to_string(i);
+      } else {
+        EXPECT_EQ(result.error().code, Errc::shutting_down);
+      }
+    }
+  }
+  EXPECT_GE(acknowledged.size(), 20u);
+  store_.reset();
+  open();
+  const MessageBatch batch = read(kOrders);
+  EXPECT_EQ(batch.messages.size(), acknowledged.size()) << "what was refused is not there";
+  for (const model::Message& message : batch.messages) {
+    EXPECT_EQ(message.payload, acknowledged[value_of(message.offset)]);
+  }
+}
+
 }  // namespace weir::storage::contract

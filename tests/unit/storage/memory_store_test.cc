@@ -160,10 +160,11 @@ TEST_F(QueuedMemoryStore, ACrashLosesWhatWasNotCommitted) {
 TEST_F(QueuedMemoryStore, ACallMadeWhileItCrashesIsAnsweredToo) {
   Completion<Appended> inside;
   Completion<MessageBatch> page;
-  store_->append(append_of("lost"), [&](Result<Appended> result) {
+  MemoryStore& store = *store_;
+  store.append(append_of("lost"), [&](Result<Appended> result) {
     ASSERT_FALSE(result);
-    store_->append(append_of("more"), inside.callback());
-    store_->read(Read{kOrders, Offset{}, {}, 50, 1 << 20}, page.callback());
+    store.append(append_of("more"), inside.callback());
+    store.read(Read{kOrders, Offset{}, {}, 50, 1 << 20}, page.callback());
   });
   store_.reset();
   EXPECT_EQ(inside.wait().error().code, Errc::shutting_down);
