@@ -1,0 +1,250 @@
+#include "storage_rocksdb/engine.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <rocksdb/cache.h>
+#include <rocksdb/compaction_filter.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+
+#include "weir/base/log.h"
+
+namespace weir::storage_rocksdb {
+namespace {
+
+using rocksdb::Status;
+
+constexpr std::array<const char*, Engine::kFamilies> kFamilyNames = {"default", "messages", "logs", "claims"};
+
+/// RocksDB's own log, from warnings on, in ours: no extra files in the data folder.
+class EngineLogger final : public rocksdb::Logger {
+ public:
+  EngineLogger() : Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using Logger::Logv;
+  void Logv(const char* format, va_list arguments) override {
+    char line[1024];
+    if (std::vsnprintf(line, sizeof line, format, arguments) > 0) log::logger("storage").warn("engine: {}", line);
+  }
+};
+
+/// Forgets expired claims when their table file is rewritten anyway.
+class ClaimsFilter final : public rocksdb::CompactionFilter {
+ public:
+  explicit ClaimsFilter(std::function<bool(std::string_view)> expired) : expired_(std::move(expired)) {}
+  const char* Name() const override { return "WeirClaimsFilter"; }
+  bool Filter(int, const rocksdb::Slice&, const rocksdb::Slice& value, std::string*, bool*) const override {
+    return expired_ && expired_(view_of(value));
+  }
+
+ private:
+  const std::function<bool(std::string_view)> expired_;
+};
+
+Error unusable(const std::filesystem::path& store, const Status& status) {
+  return make_error(Errc::data_dir_unusable,
+                    "the data in " + store.string() + " cannot be opened: " + status.ToString() +
+                        ". Nothing is created in its place. Restore the file or a backup of the data folder.");
+}
+
+}  // namespace
+
+class Engine::LogSwitchListener final : public rocksdb::EventListener {
+ public:
+  explicit LogSwitchListener(std::shared_ptr<std::atomic<bool>> switched) : switched_(std::move(switched)) {}
+  void OnMemTableSealed(const rocksdb::MemTableInfo&) override { switched_->store(true, std::memory_order_release); }
+
+ private:
+  const std::shared_ptr<std::atomic<bool>> switched_;
+};
+
+Error read_error(std::string_view operation, const Status& status) {
+  log::logger("storage").error("read failed operation={} error={}", operation, status.ToString());
+  if (status.IsCorruption()) return make_error(Errc::data_corrupt, "stored data is damaged");
+  return make_error(Errc::storage_failed, "the store cannot be read");
+}
+
+Error shut_down_error() {
+  return make_error(Errc::shutting_down, "the store is closed");
+}
+
+Engine::Engine(Settings settings)
+    : settings_(std::move(settings)),
+      file_system_(std::make_shared<WatchedFileSystem>(settings_.file_system ? settings_.file_system
+                                                                             : rocksdb::FileSystem::Default())),
+      env_(rocksdb::NewCompositeEnv(file_system_)),
+      block_cache_(rocksdb::NewLRUCache(settings_.block_cache_bytes)),
+      claims_filter_(std::make_unique<ClaimsFilter>(settings_.claim_expired)),
+      log_switched_(std::make_shared<std::atomic<bool>>(false)) {}
+
+Engine::~Engine() {
+  close();
+}
+
+rocksdb::DBOptions Engine::db_options(bool create) const {
+  rocksdb::DBOptions options;
+  options.env = env_.get();
+  options.create_if_missing = create;
+  options.create_missing_column_families = create;
+  options.paranoid_checks = true;
+  // check_logs() has removed an incomplete tail, so what is left must be whole.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  options.avoid_flush_during_recovery = true;  // a start writes no tables: quick, and possible on a nearly full disk
+  options.max_total_wal_size = 2 * settings_.memtable_bytes;  // bounds what a start has to replay
+  options.max_background_jobs = 2;
+  options.max_open_files = 1024;
+  options.max_bgerror_resume_count = 0;  // we decide how to go on, by reopening
+  options.bytes_per_sync = 1 << 20;
+  options.info_log = std::make_shared<EngineLogger>();
+  options.stats_dump_period_sec = 0;
+  options.stats_persist_period_sec = 0;
+  options.listeners.push_back(std::make_shared<LogSwitchListener>(log_switched_));
+  return options;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> Engine::family_descriptors() const {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_size = 16 << 10;
+  table.block_cache = block_cache_;
+  table.format_version = 5;
+  table.cache_index_and_filter_blocks = true;  // so that many files do not grow the process without bound
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+
+  rocksdb::ColumnFamilyOptions small;
+  small.write_buffer_size = 4 << 20;
+  small.compression = rocksdb::kLZ4Compression;
+  small.level_compaction_dynamic_level_bytes = true;
+  small.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  rocksdb::ColumnFamilyOptions messages = small;
+  messages.write_buffer_size = settings_.memtable_bytes;
+  messages.max_write_buffer_number = 4;  // writing goes on while tables are written
+  messages.level0_slowdown_writes_trigger = 30;
+  messages.level0_stop_writes_trigger = 60;
+  messages.ttl = 6 * 3600;  // range deletes that are too small for a compaction of their own reach the data in hours
+
+  rocksdb::ColumnFamilyOptions claims = small;
+  claims.write_buffer_size = 16 << 20;
+  claims.compaction_filter = claims_filter_.get();
+  claims.ttl = 24 * 3600;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.whole_key_filtering = true;
+  claims.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+
+  return {{kFamilyNames[0], small}, {kFamilyNames[1], messages}, {kFamilyNames[2], small}, {kFamilyNames[3], claims}};
+}
+
+Status Engine::open_database(bool create, bool read_only) {
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const std::string path = settings_.store.string();
+  const Status status = read_only
+                            ? rocksdb::DB::OpenForReadOnly(db_options(false), path, family_descriptors(), &handles, &db)
+                            : rocksdb::DB::Open(db_options(create), path, family_descriptors(), &handles, &db);
+  if (!status.ok()) return status;
+  db_.reset(db);
+  writable_ = !read_only;
+  std::copy(handles.begin(), handles.end(), families_.begin());
+  return status;
+}
+
+void Engine::close_database() {
+  if (!db_) return;
+  for (auto*& handle : families_) {
+    if (handle != nullptr) db_->DestroyColumnFamilyHandle(std::exchange(handle, nullptr)).PermitUncheckedError();
+  }
+  const Status status = db_->Close();
+  if (!status.ok()) log::logger("storage").warn("close reported an error error={}", status.ToString());
+  db_.reset();
+}
+
+bool Engine::sync_file(const std::filesystem::path& path) {
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  rocksdb::FileOptions options;
+  return file_system_->ReopenWritableFile(path.string(), options, &file, nullptr).ok() &&
+         file->Fsync({}, nullptr).ok() && file->Close({}, nullptr).ok();
+}
+
+Result<void> Engine::open(bool create, TailLoss loss) {
+  const std::unique_lock lock(open_lock_);
+  loss_ = loss;
+  if (!create) {
+    WEIR_TRY(const LogCheck check,
+             check_logs(settings_.store, settings_.aside, loss, [this](const auto& file) { return sync_file(file); }));
+    if (check.bytes_cut > 0 || check.files_set_aside > 0) {
+      log::logger("storage").warn("an incomplete write at the end of the log was removed bytes={} files={}",
+                                  check.bytes_cut, check.files_set_aside);
+    }
+  }
+  const Status status = open_database(create, false);
+  if (!status.ok()) return unusable(settings_.store, status);
+  return ok();
+}
+
+void Engine::close() {
+  const std::lock_guard gate(gate_);
+  if (db_) db_->DisableManualCompaction();  // whoever reclaims space holds a lease
+  const std::unique_lock lock(open_lock_);
+  close_database();
+}
+
+Result<void> Engine::reopen() {
+  const std::lock_guard gate(gate_);
+  if (db_) db_->DisableManualCompaction();  // whoever reclaims space holds a lease
+  const std::unique_lock lock(open_lock_);
+  close_database();
+  const auto checked =
+      check_logs(settings_.store, settings_.aside, loss_, [this](const auto& file) { return sync_file(file); });
+  const Status status = checked ? open_database(false, false) : Status::Corruption(checked.error().detail);
+  if (status.ok()) return ok();
+  log::logger("storage").error("reopening failed error={}", status.ToString());
+  if (const Status reading = open_database(false, true); !reading.ok()) {
+    log::logger("storage").error("opening for reading failed error={}", reading.ToString());
+  }
+  if (status.IsNoSpace()) return make_error(Errc::storage_full, "no space on the device");
+  return make_error(status.IsCorruption() ? Errc::data_corrupt : Errc::storage_failed, "the store cannot be reopened");
+}
+
+Engine::Lease Engine::lease() {
+  Lease lease;
+  {
+    const std::lock_guard gate(gate_);
+    lease.lock_ = std::shared_lock(open_lock_);
+  }
+  lease.db_ = db_.get();
+  lease.writable_ = writable_;
+  return lease;
+}
+
+Status Engine::write(rocksdb::WriteBatch& batch, bool sync) {
+  if (!db_ || !writable_) return Status::IOError("the store is not open for writing");
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  Status status = db_->Write(options, &batch);
+  // Without a sync per write, the log that was just left must reach the disk before its successor does, or the loss of
+  // the cache could leave a hole instead of a shorter tail.
+  if (status.ok() && !sync && take_log_switched()) status = db_->SyncWAL();
+  return status;
+}
+
+std::optional<std::uint64_t> Engine::free_bytes() {
+  std::uint64_t bytes = 0;
+  if (!file_system_->GetFreeSpace(settings_.store.string(), {}, &bytes, nullptr).ok()) return std::nullopt;
+  return bytes;
+}
+
+std::uint64_t Engine::disk_bytes() {
+  std::vector<rocksdb::FileAttributes> files;
+  std::uint64_t bytes = 0;
+  if (!file_system_->GetChildrenFileAttributes(settings_.store.string(), {}, &files, nullptr).ok()) return 0;
+  for (const auto& file : files) {
+    if (file.name.ends_with(".sst") || file.name.ends_with(".log")) bytes += file.size_bytes;
+  }
+  return bytes;
+}
+
+}  // namespace weir::storage_rocksdb

@@ -1,0 +1,274 @@
+#include "storage_rocksdb/log_check.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/crc.hpp>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace weir::storage_rocksdb {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The log format (RocksDB's and LevelDB's): blocks of 32 KiB; in them fragments, each a header of 7 bytes and data; a
+// fragment never crosses a block, and fewer than 7 bytes at the end of a block are filling. A write is one `full`
+// fragment, or `first`, any `middle` and `last`. Its data starts with a sequence number (8 bytes, little-endian) and
+// the number of changes (4).
+constexpr std::size_t kBlockBytes = 32'768;
+constexpr std::size_t kHeaderBytes = 7;
+constexpr std::size_t kBatchHeaderBytes = 12;
+constexpr std::size_t kSectorBytes = 512;
+enum FragmentType : std::uint8_t { zero = 0, full = 1, first = 2, middle = 3, last = 4 };
+
+#if defined(__x86_64__)
+__attribute__((target("sse4.2"))) std::uint32_t crc32c_by_cpu(const char* data, std::size_t size) {
+  std::uint64_t crc = 0xffffffff;
+  for (; size >= 8; data += 8, size -= 8) {
+    std::uint64_t word;
+    std::memcpy(&word, data, sizeof word);
+    crc = __builtin_ia32_crc32di(crc, word);
+  }
+  auto rest = static_cast<std::uint32_t>(crc);
+  for (; size > 0; ++data, --size) rest = __builtin_ia32_crc32qi(rest, static_cast<unsigned char>(*data));
+  return ~rest;
+}
+#endif
+
+std::uint32_t crc32c(std::string_view bytes) {
+#if defined(__x86_64__)
+  static const bool by_cpu = __builtin_cpu_supports("sse4.2");
+  if (by_cpu) return crc32c_by_cpu(bytes.data(), bytes.size());
+#endif
+  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  crc.process_bytes(bytes.data(), bytes.size());
+  return crc.checksum();
+}
+
+std::uint64_t little_endian(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = (value << 8) | static_cast<std::uint8_t>(bytes[i]);
+  return value;
+}
+
+/// One log, as read.
+struct Scan {
+  std::uint64_t good_bytes = 0;  ///< up to here there are whole writes only
+  bool whole = true;
+  bool absent = false;         ///< not whole: the bytes behind `good_bytes` were never written, rather than changed
+  bool write_follows = false;  ///< not whole: a later write is there and intact
+  std::optional<std::uint64_t> first_sequence;
+  std::optional<std::uint64_t> next_sequence;  ///< what the write after the last whole one must start with
+};
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view data) : data_(data) {}
+
+  Scan run() {
+    while (scan_.whole && position_ < data_.size()) step();
+    if (scan_.whole && in_write_) stop(true);
+    return scan_;
+  }
+
+ private:
+  struct Fragment {
+    std::uint8_t type = zero;
+    std::string_view payload;
+  };
+  enum class Read { ok, cut, changed };
+
+  std::size_t block_left(std::size_t position) const { return kBlockBytes - position % kBlockBytes; }
+
+  /// The fragment at `position`, of which at least one byte is there.
+  Read read(std::size_t position, Fragment& fragment) const {
+    const std::size_t left = std::min(block_left(position), data_.size() - position);
+    if (left < kHeaderBytes) return Read::cut;
+    const auto length = static_cast<std::size_t>(little_endian(data_.substr(position + 4, 2)));
+    fragment.type = static_cast<std::uint8_t>(data_[position + 6]);
+    if (fragment.type == zero && length == 0) return Read::cut;
+    if (fragment.type < full || fragment.type > last) return Read::changed;
+    if (kHeaderBytes + length > block_left(position)) return Read::changed;
+    if (kHeaderBytes + length > left) return Read::cut;
+    const std::uint32_t crc = crc32c(data_.substr(position + 6, 1 + length));
+    const std::uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
+    if (masked != static_cast<std::uint32_t>(little_endian(data_.substr(position, 4)))) return Read::changed;
+    fragment.payload = data_.substr(position + kHeaderBytes, length);
+    return Read::ok;
+  }
+
+  void step() {
+    if (block_left(position_) < kHeaderBytes) {
+      position_ += block_left(position_);
+      return;
+    }
+    Fragment fragment;
+    switch (read(position_, fragment)) {
+      case Read::cut: return stop(true);
+      case Read::changed: return stop(has_unwritten_sector(position_));
+      case Read::ok: break;
+    }
+    const bool starts = fragment.type == full || fragment.type == first;
+    if (starts == in_write_) return stop(false);  // a start inside a write, or a continuation outside of one
+    if (starts) {
+      batch_header_bytes_ = 0;
+      in_write_ = true;
+    }
+    const std::size_t wanted = std::min(kBatchHeaderBytes - batch_header_bytes_, fragment.payload.size());
+    std::memcpy(batch_header_.data() + batch_header_bytes_, fragment.payload.data(), wanted);
+    batch_header_bytes_ += wanted;
+    position_ += kHeaderBytes + fragment.payload.size();
+    if (fragment.type == full || fragment.type == last) finish_write();
+  }
+
+  void finish_write() {
+    in_write_ = false;
+    scan_.good_bytes = position_;
+    if (batch_header_bytes_ < kBatchHeaderBytes) return;
+    const std::string_view header(batch_header_.data(), batch_header_.size());
+    const std::uint64_t sequence = little_endian(header.substr(0, 8));
+    if (!scan_.first_sequence) scan_.first_sequence = sequence;
+    scan_.next_sequence = sequence + little_endian(header.substr(8, 4));
+  }
+
+  void stop(bool absent) {
+    scan_.whole = false;
+    scan_.absent = absent;
+    scan_.write_follows = false;
+    for (std::size_t at = position_; at < data_.size() && !scan_.write_follows; ++at) {
+      if (block_left(at) < kHeaderBytes + kBatchHeaderBytes || data_.size() - at < kHeaderBytes + kBatchHeaderBytes) {
+        continue;
+      }
+      const auto type = static_cast<std::uint8_t>(data_[at + 6]);
+      if (type != full && type != first) continue;
+      Fragment fragment;
+      scan_.write_follows = read(at, fragment) == Read::ok && fragment.payload.size() >= kBatchHeaderBytes;
+    }
+  }
+
+  /// Pages reach the disk in any order: what was never written reads as zeros, whole sectors of them. JSON has none.
+  bool has_unwritten_sector(std::size_t from) const {
+    const std::size_t end = std::min(data_.size(), from + block_left(from));
+    for (std::size_t at = from - from % kSectorBytes; at + kSectorBytes <= end; at += kSectorBytes) {
+      const std::string_view sector = data_.substr(at, kSectorBytes);
+      if (sector.find_first_not_of('\0') == std::string_view::npos) return true;
+    }
+    return false;
+  }
+
+  const std::string_view data_;
+  std::size_t position_ = 0;
+  bool in_write_ = false;
+  std::array<char, kBatchHeaderBytes> batch_header_{};
+  std::size_t batch_header_bytes_ = 0;
+  Scan scan_;
+};
+
+Error unusable(const fs::path& file, const std::string& what) {
+  return make_error(Errc::data_dir_unusable, file.string() + what);
+}
+
+Result<Scan> scan_file(const fs::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return unusable(file, std::string(": ") + std::strerror(errno));
+  struct ::stat status {};
+  void* bytes = MAP_FAILED;
+  const bool known = ::fstat(fd, &status) == 0;
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (known && size > 0) bytes = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  const int error = errno;
+  ::close(fd);
+  if (known && size == 0) return Scan{};
+  if (bytes == MAP_FAILED) return unusable(file, std::string(": ") + std::strerror(error));
+  const Scan scan = Scanner(std::string_view(static_cast<const char*>(bytes), size)).run();
+  ::munmap(bytes, size);
+  return scan;
+}
+
+struct Log {
+  std::uint64_t number = 0;
+  fs::path path;
+  Scan scan{};
+};
+
+Result<std::vector<Log>> scan_all(const fs::path& store) {
+  std::vector<Log> logs;
+  std::error_code failed;
+  for (const auto& entry : fs::directory_iterator(store, failed)) {
+    if (entry.path().extension() != ".log") continue;
+    const std::string stem = entry.path().stem().string();
+    Log log{0, entry.path()};
+    const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), log.number);
+    if (error != std::errc() || end != stem.data() + stem.size()) continue;
+    logs.push_back(std::move(log));
+  }
+  if (failed) return unusable(store, ": " + failed.message());
+  std::sort(logs.begin(), logs.end(), [](const Log& a, const Log& b) { return a.number < b.number; });
+  for (Log& log : logs) {
+    WEIR_TRY(log.scan, scan_file(log.path));
+  }
+  return logs;
+}
+
+/// True when the first write in the logs behind `index` is not the one that must follow it.
+bool breaks_off(const std::vector<Log>& logs, std::size_t index) {
+  for (std::size_t later = index + 1; later < logs.size(); ++later) {
+    if (const auto starts = logs[later].scan.first_sequence) {
+      const auto wanted = logs[index].scan.next_sequence;
+      return wanted && *starts != *wanted;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<LogCheck> check_logs(const fs::path& store, const fs::path& aside, TailLoss loss,
+                            const std::function<bool(const fs::path&)>& sync_file) {
+  WEIR_TRY(std::vector<Log> logs, scan_all(store));
+
+  // First decide, then change: a refused folder stays as it is.
+  std::size_t kept = logs.size();
+  for (std::size_t i = 0; i < kept; ++i) {
+    const Scan& scan = logs[i].scan;
+    if (scan.whole) continue;
+    const bool more_than_the_last_write = scan.write_follows || breaks_off(logs, i);
+    if (!scan.absent || (more_than_the_last_write && loss == TailLoss::last_write)) {
+      return unusable(logs[i].path,
+                      " is damaged at byte " + std::to_string(scan.good_bytes) +
+                          ": acknowledged messages cannot be read. Nothing was changed. Restore a backup, "
+                          "or copy the folder and repair the copy.");
+    }
+    if (more_than_the_last_write) kept = i + 1;
+  }
+
+  LogCheck result;
+  std::error_code failed;
+  for (std::size_t i = 0; i < logs.size(); ++i) {
+    const Log& log = logs[i];
+    if (i >= kept) {
+      fs::create_directories(aside, failed);
+      if (!failed) fs::rename(log.path, aside / log.path.filename(), failed);
+      ++result.files_set_aside;
+    } else if (!log.scan.whole) {
+      const auto size = fs::file_size(log.path, failed);
+      if (!failed) fs::resize_file(log.path, log.scan.good_bytes, failed);
+      if (!failed) result.bytes_cut += size - log.scan.good_bytes;
+    }
+    if (failed) return unusable(log.path, ": cannot remove the incomplete tail: " + failed.message());
+    if (i < kept && !sync_file(log.path)) return unusable(log.path, ": cannot sync");
+  }
+  return result;
+}
+
+}  // namespace weir::storage_rocksdb

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+#include "weir/base/result.h"
+
+namespace weir::storage_rocksdb {
+
+/// What may be missing at the end of the write-ahead logs after the machine stopped.
+enum class TailLoss : std::uint8_t {
+  last_write,  ///< every write was synced before the next began: only one may be incomplete
+  any_tail,    ///< writes were not synced: everything from some write on may be gone or incomplete
+};
+
+struct LogCheck {
+  std::uint64_t bytes_cut = 0;  ///< of incomplete writes
+  std::uint32_t files_set_aside = 0;
+};
+
+/// Reads the write-ahead logs (`*.log`) of a RocksDB folder before the engine does, and tells an incomplete last write
+/// from damage: RocksDB 7.8 takes a flipped bit in a length field for the end of the log and then drops acknowledged
+/// writes without a word (measured; every recovery mode that accepts a torn tail does).
+///
+/// An incomplete tail is cut off, so that the engine finds whole records only; in `any_tail` mode logs behind the cut
+/// are moved to `aside`. When anything else is wrong, nothing is changed and the error (data_dir_unusable) names the
+/// file. `sync_file` is called with each log, which is then durable: what an ended process had written and not synced
+/// becomes readable now, so it must not be lost later.
+Result<LogCheck> check_logs(const std::filesystem::path& store, const std::filesystem::path& aside, TailLoss loss,
+                            const std::function<bool(const std::filesystem::path&)>& sync_file);
+
+}  // namespace weir::storage_rocksdb

@@ -1,0 +1,47 @@
+#include "storage_rocksdb/watched_file_system.h"
+
+#include <string_view>
+#include <utility>
+
+namespace weir::storage_rocksdb {
+namespace {
+
+using rocksdb::IODebugContext;
+using rocksdb::IOOptions;
+using rocksdb::IOStatus;
+
+class WatchedLog final : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  WatchedLog(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<std::atomic<bool>> sync_failed)
+      : FSWritableFileOwnerWrapper(std::move(file)), sync_failed_(std::move(sync_failed)) {}
+
+  IOStatus Sync(const IOOptions& options, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Sync(options, debug));
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* debug) override {
+    return note(FSWritableFileOwnerWrapper::Fsync(options, debug));
+  }
+
+ private:
+  IOStatus note(IOStatus status) {
+    if (!status.ok()) sync_failed_->store(true, std::memory_order_release);
+    return status;
+  }
+  std::shared_ptr<std::atomic<bool>> sync_failed_;
+};
+
+}  // namespace
+
+WatchedFileSystem::WatchedFileSystem(const std::shared_ptr<rocksdb::FileSystem>& target)
+    : FileSystemWrapper(target), sync_failed_(std::make_shared<std::atomic<bool>>(false)) {}
+
+IOStatus WatchedFileSystem::NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                            std::unique_ptr<rocksdb::FSWritableFile>* file, IODebugContext* debug) {
+  IOStatus status = FileSystemWrapper::NewWritableFile(name, options, file, debug);
+  if (status.ok() && std::string_view(name).ends_with(".log")) {
+    *file = std::make_unique<WatchedLog>(std::move(*file), sync_failed_);
+  }
+  return status;
+}
+
+}  // namespace weir::storage_rocksdb
