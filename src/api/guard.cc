@@ -83,8 +83,8 @@ http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_byt
   };
   if (head.content_length && *head.content_length > body_bytes_max) {
     return with_headers(plain_error(413, "payload_too_large",
-                                    "The body has " + std::to_string(*head.content_length) + " bytes, the limit is " +
-                                        std::to_string(body_bytes_max)));
+                                    "The request body is larger than " + std::to_string(body_bytes_max) +
+                                        " bytes (got " + std::to_string(*head.content_length) + ")"));
   }
   http::Admission admission = begin(head, caller.value());
   if (auto* response = std::get_if<http::Response>(&admission)) return with_headers(std::move(*response));
