@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <thread>
 #include <utility>
 
 #include "weir/base/assert.h"
@@ -24,6 +23,8 @@ namespace {
 
 /// Set while this thread is inside a call into the store: a completion that comes now is on its loop already.
 thread_local bool in_store_call = false;
+/// Set between a commit's first append and its end, on the thread that commits: completions wait for the end.
+thread_local bool in_commit = false;
 
 class StoreCall {
  public:
@@ -73,7 +74,6 @@ struct Broker::Impl {
 
   // commit thread
   RegistryView commit_view;
-  std::atomic<std::thread::id> commit_thread{};
 
   Impl(storage::LogStore& s, TopicRegistry& r, const Clock& c, BrokerLimits l)
       : store(s), registry(r), clock(c), limits(l), budget(l.tail_bytes_max), commit_view(r) {}
@@ -84,7 +84,7 @@ struct Broker::Impl {
   void finish(core::Shard& shard, F&& finished) {
     if (in_store_call) {
       finished();
-    } else if (std::this_thread::get_id() == commit_thread.load(std::memory_order_relaxed)) {
+    } else if (in_commit) {
       shard.push(std::forward<F>(finished));
     } else {
       shard.loop().post(std::forward<F>(finished));
@@ -401,7 +401,7 @@ TailBudget& Broker::tail_budget() {
 }
 
 void Broker::on_appended(TopicId topic, Offset first, WallTime time, std::span<std::string> payloads) {
-  impl_->commit_thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  in_commit = true;
   const TopicEntryPtr& entry = impl_->commit_view.find(topic);
   if (!entry) return;  // deleted since
   std::uint64_t loops = entry->log->append(first, time, payloads);
@@ -416,7 +416,7 @@ void Broker::on_trimmed(TopicId topic, Offset log_start, bool purged) {
 }
 
 void Broker::on_commit_end() {
-  impl_->commit_thread.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  in_commit = false;
   while (const auto topic = impl_->budget.over_budget()) {
     const TopicEntryPtr& entry = impl_->commit_view.find(*topic);
     if (entry) entry->log->evict_oldest();
