@@ -135,7 +135,8 @@ TEST(Guard, NamesTheBodyLimitAndWhatWasSent) {
   const std::string token = rig.token({Privilege::publish});
   const http::Response response = refusal(route.begin(head_with(token, 11)));
   EXPECT_EQ(response.status, 413);
-  EXPECT_EQ(response.body, R"({"message":"The request body is larger than 10 bytes (got 11)","code":"payload_too_large"})");
+  EXPECT_EQ(response.body,
+            R"x({"message":"The request body is larger than 10 bytes (got 11)","code":"payload_too_large"})x");
   EXPECT_EQ(route.body_bytes_max, kBodyMax);
   FakeHead chunked;
   chunked.with("authorization", token);

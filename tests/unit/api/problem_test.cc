@@ -93,13 +93,13 @@ TEST(ErrorAnswer, ChallengesForATokenOn401) {
   EXPECT_EQ(error_answer(make_error(Errc::unauthorized), random).headers, "WWW-Authenticate: Bearer\r\n");
 }
 
-TEST(JsonString, EscapesWhatMustBeEscaped) {
+TEST(JsonEscaping, EscapesWhatMustBeEscaped) {
   std::string text;
-  append_json_string(text, std::string_view("a\"\\\n\r\t\b\f\x01\x7f\0é😀", 18));
+  append_json_string(text, std::string_view("a\"\\\n\r\t\b\f\x01\x7f\0é😀", 17));
   EXPECT_EQ(text, "\"a\\\"\\\\\\n\\r\\t\\b\\f\\u0001\\u007f\\u0000é😀\"");
 }
 
-TEST(JsonString, ReplacesWhatIsNotUtf8) {
+TEST(JsonEscaping, ReplacesWhatIsNotUtf8) {
   for (const std::string_view bad : {"\x80", "\xC0\x80", "\xE0\x80\x80", "\xED\xA0\x80", "\xF0\x80\x80\x80",
                                      "\xF4\x90\x80\x80", "\xFF", "\xC3", "\xE2\x82"}) {
     std::string text;
@@ -110,7 +110,7 @@ TEST(JsonString, ReplacesWhatIsNotUtf8) {
   }
 }
 
-TEST(JsonString, IsValidForEveryPairOfBytes) {
+TEST(JsonEscaping, IsValidForEveryPairOfBytes) {
   for (int first = 0; first < 256; ++first) {
     std::string all;
     for (int second = 0; second < 256; ++second) {
