@@ -55,14 +55,17 @@ using PageOutcome = Outcome<std::shared_ptr<const Page>>;
 /// The whole core on one thread: two loops, a worker and the store's thread, each stepped by hand.
 class Core {
  public:
-  explicit Core(BrokerLimits limits = {}, std::shared_ptr<storage::MemoryDisk> disk = storage::make_memory_disk())
-      : disk_(std::move(disk)), store_({disk_, &clock_, &store_executor_}) {
+  explicit Core(BrokerLimits limits = {}, std::shared_ptr<storage::MemoryDisk> disk = storage::make_memory_disk(),
+                std::shared_ptr<FakeClock> clock = std::make_shared<FakeClock>())
+      : shared_clock_(std::move(clock)), disk_(std::move(disk)) {
     broker_ = std::make_unique<Broker>(store_, registry_, clock_, std::vector<Loop*>{&loop_a_, &loop_b_}, limits);
     store_.set_watcher(broker_.get());
     topics_ = std::make_unique<Topics>(store_, registry_, *broker_, clock_, worker_,
                                        std::vector<Loop*>{&loop_a_, &loop_b_}, TopicLimits{});
     EXPECT_TRUE(topics_->load());
   }
+  /// A crash, as the store sees it: what waits for its commit is lost.
+  ~Core() { store_owner_.reset(); }
 
   /// Runs everything that is ready, until nothing is.
   void run() {
@@ -106,13 +109,16 @@ class Core {
     return page;
   }
 
-  FakeClock clock_;
+  std::shared_ptr<FakeClock> shared_clock_;
+  FakeClock& clock_ = *shared_clock_;
   ManualExecutor loop_a_{0, clock_.steady_now()};
   ManualExecutor loop_b_{1, clock_.steady_now()};
   ManualExecutor worker_;
   ManualExecutor store_executor_;
   std::shared_ptr<storage::MemoryDisk> disk_;
-  storage::MemoryStore store_;
+  std::unique_ptr<storage::MemoryStore> store_owner_ = std::make_unique<storage::MemoryStore>(
+      storage::MemoryStore::Options{disk_, &clock_, &store_executor_});
+  storage::MemoryStore& store_ = *store_owner_;
   TopicRegistry registry_;
   std::unique_ptr<Broker> broker_;
   std::unique_ptr<Topics> topics_;
