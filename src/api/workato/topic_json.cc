@@ -9,6 +9,7 @@
 #include "weir/model/time.h"
 
 #include "api/json_input.h"
+#include "api/workato/schema_errors.h"
 
 namespace weir::api::workato {
 namespace {
@@ -72,12 +73,10 @@ class TopicReader {
     const auto compiled = model::Schema::compile(*raw, model::Schema::UnknownFields::keep, rules_.schema_bytes_max);
     if (compiled) {
       input_.given.schema = std::string(*raw);
-    } else if (compiled.error().fields.empty()) {
-      wrong("schema", compiled.error().detail);
-    } else {
-      const auto& mistakes = compiled.error().fields;
-      input_.errors.insert(input_.errors.end(), mistakes.begin(), mistakes.end());
+      return;
     }
+    if (compiled.error().fields.empty()) wrong("schema", compiled.error().detail);
+    for (std::string& text : schema_error_texts(*raw, compiled.error().fields)) wrong("schema", std::move(text));
   }
 
   void check_retention(std::string_view number) {

@@ -31,7 +31,7 @@ TopicRules topic_rules(const Config& config);
 /// What a create or update call gave, and everything that is wrong with it.
 struct TopicInput {
   core::TopicPatch given;          ///< only what is valid
-  std::vector<FieldError> errors;  ///< by key; mistakes in a schema by path, such as "schema[2].type"
+  std::vector<FieldError> errors;  ///< by key
 };
 
 /// `name`, `retention` and `description` may also come in the query; the body wins. The schema is kept as sent.

@@ -223,7 +223,7 @@ TEST_F(Doors, PublishAndConsumeOneLog) {
   Answer answer = client.call("POST /api/v1" + at + "/publish", R"({ "a": 1.50, "a": 2 })");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.body, R"({"message_id":"A0"})");
-  EXPECT_TRUE(answer.has("Weir-Durability: fsync") || answer.has("Weir-Durability: os"));
+  EXPECT_TRUE(answer.has("Weir-Durability: fsync"));
   answer = client.call("POST /api/pubsub/batch" + at + "/publish", R"({"payloads":[{"b":1},5,{"c":2}]})");
   EXPECT_EQ(answer.status, 200);
   EXPECT_EQ(answer.json()["is_partial_error"], true);
