@@ -41,6 +41,13 @@ function(weir_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gtest_main)
+  # Test code is compiled for speed of compiling: it is most of what there is, and optimizing or instrumenting it takes as
+  # long again. Not where the test itself does the work (simulation), or shares memory with what it tests (sanitizers).
+  if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo" AND ARG_LABEL MATCHES "^(unit|integration|fault|tidy)$")
+    target_compile_options(${name} PRIVATE -O0)
+  elseif(WEIR_SANITIZER AND ARG_LABEL STREQUAL "integration")  # the server, in its own process, is instrumented
+    target_compile_options(${name} PRIVATE -O0 -fno-sanitize=all)
+  endif()
   gtest_discover_tests(${name}
     TEST_PREFIX "${WEIR_TEST_PREFIX}"
     NO_PRETTY_VALUES  # the name of a row is enough; values can be addresses and bytes
