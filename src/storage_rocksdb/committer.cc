@@ -299,8 +299,8 @@ Result<std::optional<ClaimRecord>> Committer::find_claim(std::uint64_t topic, co
   if (!status.ok()) return read_error("claim", status);
   auto claim = decode_claim(view_of(value));
   if (!claim) return make_error(Errc::data_corrupt, {});
-  if (now_ms - claim->time_ms >= settings_.claim_window.count()) claim.reset();
-  return claim;
+  if (now_ms - claim->time_ms >= settings_.claim_window.count()) return std::optional<ClaimRecord>();
+  return std::optional(*std::move(claim));
 }
 
 Committer::Outcome Committer::prepare_change(std::uint64_t topic, const Control& control) {

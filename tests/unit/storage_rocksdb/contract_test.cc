@@ -6,6 +6,7 @@
 
 #include "weir/storage_rocksdb/rocks_store.h"
 
+#include "support/fault_file_system.h"
 #include "support/temp_dir.h"
 
 namespace weir::storage::contract {
@@ -28,6 +29,7 @@ class RocksPlace final : public Place {
     options.clock = settings.clock;
     options.commit_on_caller = commit_on_caller_;
     options.block_cache_bytes = 1 << 20;
+    options.file_system = file_system_;
     options.memtable_bytes = 1 << 20;  // so that the larger tests read tables as well
     auto store = RocksStore::open(std::move(options));
     if (!store) {
@@ -46,6 +48,7 @@ class RocksPlace final : public Place {
   const bool commit_on_caller_;
   const Durability durability_;
   test::TempDir folder_;
+  std::shared_ptr<test::FaultFileSystem> file_system_ = std::make_shared<test::FaultFileSystem>();  // no faults: speed
   RocksStore* store_ = nullptr;  // the one that was opened last; run() is called only while it is open
 };
 
