@@ -110,8 +110,7 @@ Findings check_file_length(const SourceTree& tree) {
 }
 
 Findings check_machine_paths(const SourceTree& tree) {
-  static const std::regex machine_path(R"((?:^|[^\w.}/-])(/(?:work|root|Users|home)/\w))",
-                                       std::regex::multiline);
+  static const std::regex machine_path(R"((?:^|[^\w.}/-])(/(?:work|root|Users|home)/\w))", std::regex::multiline);
   Findings findings;
   for (const SourceFile& file : tree) {
     if (is_rule_itself(file.path)) continue;
