@@ -32,6 +32,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// Closes if it is idle; else the answer under way will say so.
   void drain();
   void close();
+  /// No handler of ours is waiting to run: if a read is armed, it has got nothing yet.
+  void let_go_of_block();
   /// In the list of its loop.
   Connection* next_in_loop() const { return next_; }
 
@@ -130,6 +132,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool arming_ = false;
   bool pumping_ = false;
   bool pump_posted_ = false;
+  bool lent_ = false;  // in context_->armed
   bool eof_seen_ = false;
   bool close_after_ = false;   // the answer being given is the last
   bool linger_after_ = false;  // and the client may still be sending

@@ -78,6 +78,11 @@ void Connection::release_block() {
   begin_ = end_ = 0;
 }
 
+void Connection::let_go_of_block() {
+  lent_ = false;
+  if (state_ == State::head && read_armed_ && buffered().empty()) release_block();
+}
+
 void Connection::arm_read() {
   if (read_armed_ || eof_seen_) return;
   read_armed_ = true;
@@ -184,7 +189,11 @@ void Connection::settle() {
     return;
   }
   if (buffered().empty()) {
-    if (state_ == State::head || !incoming_ || !incoming_->chunked) {
+    if (state_ == State::head && block_ != nullptr && !read_armed_) {
+      // Asio tries to read at once: a busy client's next request may be here already.
+      begin_ = end_ = 0;
+      if (!std::exchange(lent_, true)) context_->armed.push_back(shared_from_this());
+    } else if (state_ == State::head || !incoming_ || !incoming_->chunked) {
       release_block();
     } else {
       begin_ = end_ = 0;

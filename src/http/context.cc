@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "http/connection.h"
+
 namespace weir::http {
 
 namespace {
@@ -13,7 +15,14 @@ LoopContext::LoopContext(std::shared_ptr<Shared> server, std::size_t index)
     : shared(std::move(server)),
       loop(index, shared->clock),
       block_bytes(std::max(kBlockBytesMin, shared->options.header_bytes_max + 1024)),
-      trash(kTrashBytes, '\0') {}
+      trash(kTrashBytes, '\0') {
+  loop.set_when_quiet([this] { let_go_of_blocks(); });
+}
+
+void LoopContext::let_go_of_blocks() {
+  for (const auto& connection : armed) connection->let_go_of_block();
+  armed.clear();
+}
 
 LoopContext::~LoopContext() = default;
 

@@ -97,11 +97,17 @@ struct LoopContext {
   ParsedHead head;
   DateCache date;
   std::uint64_t next_id = 0;
+  /// Connections that armed a read into a block of theirs in this round; see let_go_of_blocks().
+  std::vector<std::shared_ptr<Connection>> armed;
   Connection* connections = nullptr;  ///< all of this loop, linked through themselves
   std::atomic<std::size_t> requests_open{0};
 
  private:
-  static constexpr std::size_t kBlocksKept = 64;
+  /// A block is lent to the attempt to read that arming makes; who got nothing by the end of the round does not need
+  /// it.
+  void let_go_of_blocks();
+
+  static constexpr std::size_t kBlocksKept = 256;
   static constexpr std::size_t kExchangesKept = 256;
   std::vector<std::unique_ptr<char[]>> blocks_;
   std::vector<std::unique_ptr<Exchange>> exchanges_;

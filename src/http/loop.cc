@@ -70,8 +70,9 @@ void LoopImpl::run() {
       } else {
         io_.run_one();
       }
-      for (int handled = 1; handled < kHandlersPerRound && io_.poll_one() != 0; ++handled) {
-      }
+      bool quiet = false;
+      for (int handled = 1; handled < kHandlersPerRound && !quiet; ++handled) quiet = io_.poll_one() == 0;
+      if (quiet && when_quiet_) when_quiet_();
       timers_.advance(now());
       more = end_of_round_ && end_of_round_();
     }
@@ -80,6 +81,7 @@ void LoopImpl::run() {
   while (io_.poll() != 0) {
   }
   close_mailbox();
+  if (when_quiet_) when_quiet_();
   end_of_round_.reset();
   while (io_.poll() != 0) {
   }

@@ -31,6 +31,9 @@ class LoopImpl final : public Loop {
   /// Before run(), or on the loop.
   void set_end_of_round(UniqueFunction<bool()> hook) { end_of_round_ = std::move(hook); }
 
+  /// Called whenever every handler that was ready has run, before the end-of-round hook, and once at the end of run().
+  void set_when_quiet(UniqueFunction<void()> call) { when_quiet_ = std::move(call); }
+
   /// Serves until quit() was called on the loop, then runs what is ready and destroys what is posted.
   void run();
   void quit() { quit_ = true; }
@@ -48,6 +51,7 @@ class LoopImpl final : public Loop {
   boost::asio::io_context io_;
   TimerWheel timers_;
   UniqueFunction<bool()> end_of_round_;
+  UniqueFunction<void()> when_quiet_;
   std::atomic<std::thread::id> thread_{};
   bool quit_ = false;
   std::vector<Task> running_;
