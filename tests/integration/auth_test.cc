@@ -170,16 +170,6 @@ TEST(Auth, DoesNotTakeTheOldSchemes) {
   EXPECT_TRUE(is_error(connection.read(), 401, "unauthorized"));
 }
 
-TEST(Auth, RefusesTwoAuthorizationHeaders) {
-  Api api;
-  auto connection = api.connect();
-  const std::string value = "Bearer " + std::string(kAdminToken);
-  connection.send(
-      http_request("GET", "/api/event_streams/topics", {}, {{"Authorization", value}, {"Authorization", "Bearer x"}}));
-  const auto response = connection.read();
-  EXPECT_TRUE(response.status == 400 || response.status == 401) << response;
-}
-
 TEST(Auth, NeedsNoTokenForHealth) {
   Api api;
   Client anonymous(api.server(), "");

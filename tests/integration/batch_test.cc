@@ -145,7 +145,8 @@ TEST(Batch, AnswersOkWhenAllItemsFail) {
   ASSERT_TRUE(is_ok(response));
   EXPECT_EQ(response.json()["is_partial_error"], true);
   EXPECT_EQ(response.json()["message_ids"].size(), 2u);
-  for (const auto& item : response.json()["message_ids"]) EXPECT_EQ(item["result"], "error");
+  const Json ids = response.json()["message_ids"];
+  for (const auto& item : ids) EXPECT_EQ(item["result"], "error");
   EXPECT_TRUE(api.messages(topic).empty());
 }
 

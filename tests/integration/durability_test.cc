@@ -20,7 +20,8 @@ std::map<std::string, std::vector<std::string>> everything(Api& api) {
   const auto list = api.get(std::string(kTopics) + "?include_schema=true");
   EXPECT_TRUE(is_ok(list));
   seen["topics"] = {list.body};
-  for (const auto& topic : list.json()["data"]) {
+  const Json topics = list.json()["data"];
+  for (const auto& topic : topics) {
     const std::int64_t id = topic["id"];
     seen["messages " + std::to_string(id)] = bytes_of(api.all_messages(id));
     seen["stats " + std::to_string(id)] = {api.get("/api/admin/topics/" + std::to_string(id) + "/stats").body};

@@ -251,7 +251,7 @@ TEST(Startup, TakesTheAdminTokenFromTheEnvironment) {
 TEST(Startup, RefusesABadAdminToken) {
   const TempDir folder;
   for (const std::string& bad :
-       std::vector<std::string>{"", "short", std::string(15, 'a'), std::string(129, 'a'), "has a space in it",
+       std::vector<std::string>{"short", std::string(15, 'a'), std::string(129, 'a'), "has a space in it",
                                 "quote\"quote\"quote", "umlautü-umlautü-x"}) {
     const auto result = serve_fails({"--data-dir", (folder.path() / "data").string(), "--listen", "127.0.0.1:0"},
                                     {{"WEIR_ADMIN_TOKEN", bad}});
@@ -332,7 +332,7 @@ TEST(Startup, ChecksAConfigurationWithoutStarting) {
   const auto result = run_weir({"config", "check", "--config", bad.string()});
   EXPECT_EQ(result.exit_code, kMisconfigured);
   EXPECT_NE((result.out + result.err).find("limits.batch_messages_max"), std::string::npos);
-  EXPECT_NE((result.out + result.err).find("x.y"), std::string::npos) << result.err;
+  EXPECT_NE((result.out + result.err).find("no such section"), std::string::npos) << result.err;
 }
 
 TEST(Startup, TellsItsVersion) {

@@ -173,9 +173,10 @@ TEST(TopicCreate, TakesRetentionFromOneSecondToNinetyDays) {
 TEST(TopicCreate, RefusesTopicOverTheQuota) {
   Api api({.settings = {"limits.topics_per_workspace=3"}});
   for (int i = 0; i < 3; ++i) api.topic();
-  EXPECT_TRUE(is_error(api.post(kTopics, without_schema({})), 400, "invalid_parameter", "topic limit reached"));
+  EXPECT_TRUE(
+      is_error(api.post(kTopics, without_schema(Json::object())), 400, "invalid_parameter", "topic limit reached"));
   EXPECT_TRUE(is_ok(api.erase(Api::topic_path(api.get(kTopics).json()["data"][0]["id"]))));
-  EXPECT_TRUE(is_ok(api.post(kTopics, without_schema({}))));
+  EXPECT_TRUE(is_ok(api.post(kTopics, without_schema(Json::object()))));
 }
 
 TEST(TopicCreate, ReturnsNullForAbsentDescription) {

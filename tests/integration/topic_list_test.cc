@@ -9,7 +9,8 @@ constexpr const char* kTopics = "/api/event_streams/topics";
 std::vector<std::int64_t> ids_of(const HttpResponse& response) {
   EXPECT_TRUE(is_ok(response));
   std::vector<std::int64_t> ids;
-  for (const auto& topic : response.json().at("data")) ids.push_back(topic.at("id"));
+  const Json body = response.json();
+  for (const auto& topic : body.at("data")) ids.push_back(topic.at("id"));
   return ids;
 }
 

@@ -173,7 +173,7 @@ std::vector<std::string> Api::publish_numbers(std::int64_t topic, int count, int
 
 std::vector<ReadMessage> Api::messages(std::int64_t topic, std::string_view body) {
   const auto response = consume(topic, body);
-  EXPECT_TRUE(is_ok(response));
+  EXPECT_EQ(response.status, 200) << response;  // payloads may hold what the JSON library here cannot (1e400)
   return split_messages(response.body);
 }
 
