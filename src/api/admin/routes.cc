@@ -123,7 +123,7 @@ std::vector<http::Route> routes(const AdminDeps& given) {
         return http::Accepted{[deps](const std::string&, http::Responder responder) {
           const Status now = deps->status();
           std::move(responder).send(json("{\"data\":{\"polls_waiting\":" + std::to_string(now.polls_waiting) +
-                                         ",\"connections_open\":" + std::to_string(now.connections_open) +
+                                         ",\"connections\":" + std::to_string(now.connections_open) +
                                          ",\"topics\":" + std::to_string(now.topics) + "}}"));
         }};
       });
