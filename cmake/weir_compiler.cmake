@@ -35,7 +35,7 @@ if(WEIR_SANITIZER)
   set(WEIR_SANITIZER_ENV
       "ASAN_OPTIONS=detect_stack_use_after_return=1:check_initialization_order=1:strict_init_order=1:detect_leaks=1"
       "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1"
-      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1")
+      "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan-suppressions.txt")
 endif()
 
 # What ccache keeps is found again from another folder: paths under the source tree count as relative, and the folder
