@@ -5,6 +5,8 @@
 namespace weir::http {
 namespace {
 
+using namespace std::string_literals;
+
 using Outcome = ChunkDecoder::Outcome;
 
 struct Decoded {
@@ -69,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"LongData", "2\r\nabc\r\n0\r\n\r\n", kBad}, Case{"FeedAfterData", "2\r\nab\n0\r\n\r\n", kBad},
         Case{"Overflow", "ffffffffffffffff1\r\nab", kBad},
         Case{"ManyZeros", "0000000000000000002\r\nab\r\n0\r\n\r\n", kBad},
-        Case{"ControlInExtension", std::string("2;a\0b\r\nab\r\n", 11), kBad},
+        Case{"ControlInExtension", "2;a\0b\r\nab\r\n"s, kBad},
         Case{"FeedInExtension", "2;a\nb\r\nab\r\n0\r\n\r\n", kBad}, Case{"NotHexadecimal", "g\r\n", kBad},
         Case{"TrailerFolded", "0\r\nA: b\r\n c\r\n\r\n", kBad}, Case{"TrailerWithoutName", "0\r\n: b\r\n\r\n", kBad},
         Case{"TrailerSpaceBeforeColon", "0\r\nA : b\r\n\r\n", kBad},

@@ -5,6 +5,8 @@
 namespace weir::http::test {
 namespace {
 
+using namespace std::string_literals;
+
 struct Case {
   const char* name;
   int status;
@@ -73,9 +75,9 @@ std::vector<Case> cases() {
       {"TwoReturns", 400, "GET /ping HTTP/1.1\r\r\nHost: x\r\n\r\n"},
       {"EndFeed", 400, "GET /ping HTTP/1.1\r\nHost: x\r\n\n"},
       // Characters.
-      {"NulInValue", 400, std::string("GET /ping HTTP/1.1\r\nHost: x\r\nX-A: b\0c\r\n\r\n", 45)},
-      {"NulInName", 400, std::string("GET /ping HTTP/1.1\r\nHost: x\r\nX\0A: b\r\n\r\n", 41)},
-      {"NulInTarget", 400, std::string("GET /pi\0ng HTTP/1.1\r\nHost: x\r\n\r\n", 34)},
+      {"NulInValue", 400, "GET /ping HTTP/1.1\r\nHost: x\r\nX-A: b\0c\r\n\r\n"s},
+      {"NulInName", 400, "GET /ping HTTP/1.1\r\nHost: x\r\nX\0A: b\r\n\r\n"s},
+      {"NulInTarget", 400, "GET /pi\0ng HTTP/1.1\r\nHost: x\r\n\r\n"s},
       {"ControlInValue", 400,
        "GET /ping HTTP/1.1\r\nHost: x\r\nX-A: b\x01"
        "c\r\n\r\n"},
@@ -116,7 +118,7 @@ std::vector<Case> cases() {
       {"MethodWithBracket", 400, "G(T /ping HTTP/1.1\r\nHost: x\r\n\r\n"},
       {"MethodLong", 400, std::string(65, 'G') + " /ping HTTP/1.1\r\nHost: x\r\n\r\n"},
       {"MethodEndless", 400, std::string(5000, 'G')},
-      {"TlsHello", 400, std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)},
+      {"TlsHello", 400, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"s},
       {"VersionLower", 400, "GET /ping http/1.1\r\nHost: x\r\n\r\n"},
       {"VersionOther", 400, "GET /ping ICY/1.1\r\nHost: x\r\n\r\n"},
       {"VersionLong", 400, "GET /ping HTTP/1.10\r\nHost: x\r\n\r\n"},
