@@ -162,9 +162,8 @@ int main(int argc, char** argv) {
   }
   if (*serve) {
     // Set but empty counts as not set: compose files pass variables on that way.
-    return with_config(options, [](const weir::Config& loaded) {
-      return weir::app::serve(loaded, environment("WEIR_ADMIN_TOKEN"));
-    });
+    return with_config(
+        options, [](const weir::Config& loaded) { return weir::app::serve(loaded, environment("WEIR_ADMIN_TOKEN")); });
   }
   if (!url.empty()) target.url = url;
   if (!bearer.empty()) target.token = bearer;

@@ -116,8 +116,8 @@ class Core {
   ManualExecutor worker_;
   ManualExecutor store_executor_;
   std::shared_ptr<storage::MemoryDisk> disk_;
-  std::unique_ptr<storage::MemoryStore> store_owner_ = std::make_unique<storage::MemoryStore>(
-      storage::MemoryStore::Options{disk_, &clock_, &store_executor_});
+  std::unique_ptr<storage::MemoryStore> store_owner_ =
+      std::make_unique<storage::MemoryStore>(storage::MemoryStore::Options{disk_, &clock_, &store_executor_});
   storage::MemoryStore& store_ = *store_owner_;
   TopicRegistry registry_;
   std::unique_ptr<Broker> broker_;
