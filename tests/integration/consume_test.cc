@@ -284,6 +284,16 @@ TEST(Consume, ComparesSinceTimeInMilliseconds) {
   EXPECT_TRUE(api.messages(topic, params({{"since_time", to_millisecond + "Z"}})).empty());
 }
 
+// A time is a first cursor, not a running one: what shares its millisecond is skipped, by the documented rule.
+TEST(Consume, SkipsMessagesOfTheSameMillisecondWhenATimeIsTheCursor) {
+  Api api;
+  const auto topic = api.topic();
+  api.publish_numbers(topic, 30);  // one batch: one time
+  const auto first = api.messages(topic, R"({"batch_size":10})");
+  EXPECT_TRUE(api.messages(topic, params({{"since_time", first.back().time}})).empty());
+  EXPECT_EQ(api.messages(topic, params({{"after_message_id", first.back().id}})).size(), 20u);
+}
+
 TEST(Consume, TakesEveryFormOfRfc3339) {
   Api api;
   const auto topic = api.topic();

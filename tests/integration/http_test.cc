@@ -355,7 +355,7 @@ TEST(Http, ServesManyConnectionsAtOnce) {
     }
   });
   EXPECT_EQ(api.all_messages(topic).size(), 160u);
-  EXPECT_TRUE(eventually([&] { return api.status()["connections_open"] == 1; })) << api.status();
+  EXPECT_TRUE(eventually([&] { return api.status()["connections"] == 1; })) << api.status();
 }
 
 TEST(Http, SurvivesClientsThatLeaveAtAnyPoint) {
@@ -367,7 +367,7 @@ TEST(Http, SurvivesClientsThatLeaveAtAnyPoint) {
     connection.send(std::string_view(request).substr(0, cut));
     connection.close(cut % 2 == 0);
   }
-  EXPECT_TRUE(eventually([&] { return api.status()["connections_open"] == 1; })) << api.status();
+  EXPECT_TRUE(eventually([&] { return api.status()["connections"] == 1; })) << api.status();
   EXPECT_TRUE(is_ok(api.post(Api::publish_path(topic), "{}")));
 }
 

@@ -80,6 +80,17 @@ TEST(Publish, RefusesInvalidUtf8) {
   EXPECT_TRUE(api.messages(topic).empty());
 }
 
+TEST(Publish, RefusesLoneSurrogatesAndKeepsPairs) {
+  Api api;
+  const auto topic = api.topic();
+  for (const char* lone : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\ud800")"}) {
+    EXPECT_TRUE(is_error(api.post(Api::publish_path(topic), std::string(R"({"a":)") + lone + "}"), 400, "invalid_json"))
+        << lone;
+  }
+  EXPECT_TRUE(is_ok(api.post(Api::publish_path(topic), R"({"a":"\ud83d\ude00"})")));
+  EXPECT_EQ(api.messages(topic).at(0).payload, R"({"a":"\ud83d\ude00"})");
+}
+
 TEST(Publish, RefusesJsonNestedTooDeeply) {
   Api api;
   const auto topic = api.topic();

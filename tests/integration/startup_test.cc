@@ -1,5 +1,6 @@
 #include <csignal>
 #include <fstream>
+#include <regex>
 #include <sstream>
 
 #include <sys/stat.h>
@@ -209,7 +210,10 @@ TEST(Startup, ReportsDamagedTablesAndNeverServesThem) {
   if (response.status == 200) {
     for (const auto& message : split_messages(response.body)) EXPECT_EQ(message.payload, payload);
   } else {
-    EXPECT_TRUE(is_error(response, 500, "internal_error")) << log();
+    EXPECT_TRUE(is_error(response, 500, "internal_error", "Server error")) << log();
+    const std::string id = response.json().value("id", "");
+    EXPECT_TRUE(std::regex_match(id, std::regex("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"))) << response;
+    EXPECT_NE(log().find(id), std::string::npos) << "the id must lead to the reason in the log";
   }
 }
 
