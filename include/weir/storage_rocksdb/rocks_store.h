@@ -40,10 +40,12 @@ class RocksStore : public storage::Store {
   /// Errors: data_dir_unusable (held by another process; foreign; damaged, `detail` names the file; newer format).
   static Result<std::unique_ptr<RocksStore>> open(Options options);
 
-  /// With `commit_on_caller`: commits what is queued, on the calling thread, and returns true if there was anything.
+  /// With `commit_on_caller`: commits what was queued when it was called (in several commits if over
+  /// `commit_bytes_max`), on the calling thread, and returns true if there was anything.
   /// Only from one thread.
   virtual bool commit_pending() = 0;
-  /// With `commit_on_caller`: called (from any thread) when the queue becomes non-empty.
+  /// With `commit_on_caller`: called (from any thread) when the queue becomes non-empty, or when there is something to
+  /// do besides it. Set before the first append; must not commit itself.
   virtual void set_commit_wakeup(UniqueFunction<void()> wakeup) = 0;
 
   /// Bytes of table files and logs on the disk. Blocks.
