@@ -19,18 +19,18 @@ struct Options {
   std::filesystem::path data_dir;
   storage::Durability durability = storage::Durability::fsync;  ///< os or fsync
   std::chrono::milliseconds claim_window{24 * 3600 * 1000};     ///< how long an idempotency key is remembered
-  std::size_t queue_bytes_max = 64 << 20;        ///< payload waiting for a commit; more: overloaded
-  std::size_t queue_appends_max = 100'000;       ///< appends waiting for a commit; more: overloaded
-  std::size_t commit_bytes_max = 1 << 20;        ///< one commit takes no more than this (or one append)
-  std::size_t reader_threads = 2;                ///< for reads below the tail; 1 to 64
-  std::size_t reader_queue_max = 100'000;        ///< reads waiting for a thread; more: overloaded
+  std::size_t queue_bytes_max = 64 << 20;                       ///< payload waiting for a commit; more: overloaded
+  std::size_t queue_appends_max = 100'000;                      ///< appends waiting for a commit; more: overloaded
+  std::size_t commit_bytes_max = 1 << 20;                       ///< one commit takes no more than this (or one append)
+  std::size_t reader_threads = 2;                               ///< for reads below the tail; 1 to 64
+  std::size_t reader_queue_max = 100'000;                       ///< reads waiting for a thread; more: overloaded
   std::size_t block_cache_bytes = 128 << 20;
   std::size_t memtable_bytes = 64 << 20;
-  std::uint64_t free_bytes_min = 64 << 20;       ///< below this much free space appends answer storage_full
-  std::uint64_t reclaim_compact_bytes = 32 << 20;  ///< a trim of at least this much compacts its key range; 0: always
-  bool commit_on_caller = false;                 ///< no commit thread: commit_pending() commits instead (one loop)
+  std::uint64_t free_bytes_min = 64 << 20;           ///< below this much free space appends answer storage_full
+  std::uint64_t reclaim_compact_bytes = 32 << 20;    ///< a trim of at least this much compacts its key range; 0: always
+  bool commit_on_caller = false;                     ///< no commit thread: commit_pending() commits instead (one loop)
   std::shared_ptr<rocksdb::FileSystem> file_system;  ///< null: the machine's; tests inject faults here
-  const Clock* clock = nullptr;                  ///< null: the machine's
+  const Clock* clock = nullptr;                      ///< null: the machine's
 };
 
 /// The durable store: RocksDB with group commit. Layout: docs/storage-format.md.
