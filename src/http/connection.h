@@ -95,6 +95,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void drop_incoming();
   std::string_view buffered() const { return {block_ ? block_.get() + begin_ : nullptr, end_ - begin_}; }
   void ensure_block();
+  void lend_block();
   void release_block();
   void post_pump();
 

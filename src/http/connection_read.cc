@@ -58,6 +58,7 @@ const net::mutable_buffer* Connection::prepare_read() noexcept {
         if (arming_) break;
         try {
           ensure_block();
+          lend_block();  // the event may be stale, and this attempt get nothing
         } catch (const std::bad_alloc&) {
           break;
         }
@@ -76,6 +77,12 @@ void Connection::ensure_block() {
 void Connection::release_block() {
   context_->release_block(std::move(block_));
   begin_ = end_ = 0;
+}
+
+void Connection::lend_block() {
+  if (lent_) return;
+  context_->armed.push_back(shared_from_this());
+  lent_ = true;
 }
 
 void Connection::let_go_of_block() {
@@ -192,7 +199,7 @@ void Connection::settle() {
     if (state_ == State::head && block_ != nullptr && !read_armed_) {
       // Asio tries to read at once: a busy client's next request may be here already.
       begin_ = end_ = 0;
-      if (!std::exchange(lent_, true)) context_->armed.push_back(shared_from_this());
+      lend_block();
     } else if (state_ == State::head || !incoming_ || !incoming_->chunked) {
       release_block();
     } else {

@@ -97,7 +97,7 @@ struct LoopContext {
   ParsedHead head;
   DateCache date;
   std::uint64_t next_id = 0;
-  /// Connections that armed a read into a block of theirs in this round; see let_go_of_blocks().
+  /// Connections that tried to read into a block of theirs in this round; see let_go_of_blocks().
   std::vector<std::shared_ptr<Connection>> armed;
   Connection* connections = nullptr;  ///< all of this loop, linked through themselves
   std::atomic<std::size_t> requests_open{0};

@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include <boost/asio/post.hpp>
 #include <pthread.h>
 
 #include "http/connection.h"
@@ -102,14 +103,17 @@ void Server::begin_drain() {
     LoopContext* const context = impl.contexts[i].get();
     context->loop.post([context, listener = impl.listeners[i].get()] {
       listener->close();
-      for (Connection* connection = context->connections; connection != nullptr;) {
-        Connection* const next = connection->next_in_loop();
-        connection->drain();
-        connection = next;
-      }
-      std::lock_guard lock(context->shared->drain_mutex);
-      ++context->shared->loops_drained;
-      context->shared->drain_changed.notify_all();
+      // Behind the reads that are done but not handled yet: their connections only look idle.
+      boost::asio::post(context->loop.io(), [context] {
+        for (Connection* connection = context->connections; connection != nullptr;) {
+          Connection* const next = connection->next_in_loop();
+          connection->drain();
+          connection = next;
+        }
+        std::lock_guard lock(context->shared->drain_mutex);
+        ++context->shared->loops_drained;
+        context->shared->drain_changed.notify_all();
+      });
     });
   }
 }

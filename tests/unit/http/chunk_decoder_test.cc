@@ -13,7 +13,6 @@ struct Decoded {
   Outcome outcome;
   std::string body;
   std::string rest;
-  friend bool operator==(const Decoded&, const Decoded&) = default;
 };
 
 // In pieces of `step` bytes.
