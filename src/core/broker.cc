@@ -68,7 +68,7 @@ struct Broker::Impl {
   TopicRegistry& registry;
   const Clock& clock;
   const BrokerLimits limits;
-  TailBudget budget;
+  const std::shared_ptr<TailBudget> budget;
   std::atomic<std::size_t> polls_waiting{0};
   std::vector<std::unique_ptr<core::Shard>> shards;
 
@@ -76,7 +76,12 @@ struct Broker::Impl {
   RegistryView commit_view;
 
   Impl(storage::LogStore& s, TopicRegistry& r, const Clock& c, BrokerLimits l)
-      : store(s), registry(r), clock(c), limits(l), budget(l.tail_bytes_max), commit_view(r) {}
+      : store(s),
+        registry(r),
+        clock(c),
+        limits(l),
+        budget(std::make_shared<TailBudget>(l.tail_bytes_max)),
+        commit_view(r) {}
 
   /// Brings the end of a store operation to its loop: at once if it came inside the call, with the rest of its commit
   /// if it came on the commit thread, by itself otherwise.
@@ -396,7 +401,7 @@ void Broker::on_topic_deleted(TopicLog& log, TopicId topic) {
   }
 }
 
-TailBudget& Broker::tail_budget() {
+std::shared_ptr<TailBudget> Broker::tail_budget() {
   return impl_->budget;
 }
 
@@ -417,7 +422,7 @@ void Broker::on_trimmed(TopicId topic, Offset log_start, bool purged) {
 
 void Broker::on_commit_end() {
   in_commit = false;
-  while (const auto topic = impl_->budget.over_budget()) {
+  while (const auto topic = impl_->budget->over_budget()) {
     const TopicEntryPtr& entry = impl_->commit_view.find(*topic);
     if (entry) entry->log->evict_oldest();
   }

@@ -63,8 +63,8 @@ std::string TailRead::render() const {
 }
 
 TopicLog::TopicLog(model::TopicId id, Offset log_start, Offset log_end, std::optional<WallTime> last_activity,
-                   TailBudget& budget)
-    : id_(id), budget_(budget), log_start_(log_start), end_(log_end), last_activity_(last_activity) {}
+                   std::shared_ptr<TailBudget> budget)
+    : id_(id), budget_(std::move(budget)), log_start_(log_start), end_(log_end), last_activity_(last_activity) {}
 
 TopicLog::~TopicLog() {
   drop_all();
@@ -183,7 +183,7 @@ void TopicLog::adopt(std::span<const model::Message> messages) {
   const std::lock_guard lock(mutex_);
   if (deleted_ || !segments_.empty() || segment->end() != end_ || segment->first() < log_start_) return;
   segments_.push_back(std::move(segment));
-  budget_.add(id_, bytes);
+  budget_->add(id_, bytes);
 }
 
 Offset TopicLog::end() const {
@@ -208,13 +208,13 @@ TailSegment& TopicLog::segment_for(std::size_t payload_bytes) {
     const std::size_t capacity = std::max(std::clamp(last * 2, kSegmentBytesMin, kSegmentBytesMax),
                                           model::envelope_bytes_max(payload_bytes) + 1);
     segments_.push_back(std::make_shared<TailSegment>(end_, capacity));
-    budget_.add(id_, capacity);
+    budget_->add(id_, capacity);
   }
   return *segments_.back();
 }
 
 void TopicLog::drop_front() {
-  budget_.remove(segments_.front()->capacity());
+  budget_->remove(segments_.front()->capacity());
   segments_.pop_front();
 }
 

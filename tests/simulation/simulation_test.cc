@@ -141,6 +141,8 @@ class Simulation {
     core::PollTicket ticket{};
     SteadyTime deadline{};
     std::size_t wall_steps = 0;
+    std::optional<bool> cursor_live;  ///< with a strict cursor that the model knows: whether it must be accepted
+    std::size_t epoch = 0;            ///< …as long as neither clock nor rules have changed
     PageOutcome page;
   };
 
@@ -233,6 +235,7 @@ class Simulation {
     waiting.topic = topic;
     waiting.loop = loop();
     waiting.wall_steps = wall_steps_;
+    waiting.epoch = epoch_;
     core::Poll poll;
     poll.topic = topic;
     poll.count_max = static_cast<std::uint32_t>(pick(1, 7));
@@ -243,6 +246,11 @@ class Simulation {
       const auto after = static_cast<std::uint64_t>(pick(0, static_cast<int>(log.end) - 1));
       poll.start = core::AfterMessage{Offset{after}};
       waiting.from = after + 1;
+      const auto known = log.messages.find(after);
+      if (poll.policy == core::CursorPolicy::strict && known != log.messages.end()) {
+        waiting.cursor_live = known->second.time >= clock_->wall_now() - log.retention;
+        if (*waiting.cursor_live && known->second.expired_once) waiting.cursor_live.reset();
+      }
     } else if (chance(20)) {
       waiting.since = clock_->wall_now() - std::chrono::milliseconds{pick(-1000, 5000)};
       poll.start = core::SinceTime{*waiting.since};
@@ -261,6 +269,7 @@ class Simulation {
   }
 
   void pass_time() {
+    ++epoch_;
     clock_->advance(std::chrono::milliseconds{one_of({1, 10, 500, 3000})});
     core_->loop_a_.timers().advance(clock_->steady_now());
     core_->loop_b_.timers().advance(clock_->steady_now());
@@ -268,6 +277,7 @@ class Simulation {
   }
 
   void step_wall_clock() {
+    ++epoch_;
     clock_->step_wall(std::chrono::milliseconds{one_of({-5000, -1, 1, 2000})});
     ++wall_steps_;
     note_expired();
@@ -279,6 +289,7 @@ class Simulation {
   }
 
   void purge(TopicId topic) {
+    ++epoch_;
     quiesce();  // so that the model knows which messages came before
     Outcome<void> purged;
     core_->topics_->purge(loop(), model::kDefaultWorkspace, topic, purged.callback());
@@ -290,6 +301,7 @@ class Simulation {
   }
 
   void shorten_retention(TopicId topic) {
+    ++epoch_;
     ModelTopic& log = model_.topics[topic];
     if (log.retention <= 2s) return;
     core::TopicPatch patch;
@@ -304,6 +316,7 @@ class Simulation {
   }
 
   void erase(TopicId topic) {
+    ++epoch_;
     Outcome<void> erased;
     core_->topics_->erase(loop(), model::kDefaultWorkspace, topic, erased.callback());
     quiesce_without_check();
@@ -478,6 +491,11 @@ class Simulation {
 
   void judge_page(const Waiting& waiting) {
     const auto& result = waiting.page.result();
+    if (waiting.cursor_live && waiting.epoch == epoch_) {
+      const bool refused = !result && result.error().code == Errc::message_not_found;
+      if (refused && *waiting.cursor_live) return fail("a live cursor was refused");
+      if (result && !*waiting.cursor_live) return fail("an expired cursor was accepted");
+    }
     if (!result) {
       const Errc code = result.error().code;
       if (code == Errc::message_not_found || code == Errc::overloaded) return;
@@ -487,6 +505,7 @@ class Simulation {
     }
     const auto messages = parse_page(result.value()->envelopes);
     if (!messages || messages->size() != result.value()->count) return fail("a page is malformed");
+    if (messages->empty() && clock_->steady_now() < waiting.deadline) return fail("a poll gave up before its deadline");
     for (std::size_t i = 0; i < messages->size(); ++i) {
       const PageMessage& message = (*messages)[i];
       if (message.offset < waiting.from) return fail("a page starts before its cursor");
@@ -523,6 +542,7 @@ class Simulation {
   std::vector<BatchItem> batch_items_;
   bool faults_ = true;
   std::size_t wall_steps_ = 0;
+  std::size_t epoch_ = 0;
   WallTime wall_max_ = FakeClock::kStart;
   int next_payload_ = 0;
   int next_name_ = 0;

@@ -122,7 +122,7 @@ class Broker final : public storage::LogWatcher {
   /// The topic was removed from the registry: answers those who wait for it. Any thread.
   void on_topic_deleted(TopicLog& log, model::TopicId topic);
   /// The budget that topic logs of this broker share.
-  TailBudget& tail_budget();
+  std::shared_ptr<TailBudget> tail_budget();
 
   // storage::LogWatcher, on the store's commit thread:
   void on_appended(model::TopicId topic, model::Offset first, WallTime time, std::span<std::string> payloads) override;

@@ -107,7 +107,7 @@ struct TailRead {
 class TopicLog {
  public:
   TopicLog(model::TopicId id, model::Offset log_start, model::Offset log_end, std::optional<WallTime> last_activity,
-           TailBudget& budget);
+           std::shared_ptr<TailBudget> budget);
   ~TopicLog();
   TopicLog(const TopicLog&) = delete;
   TopicLog& operator=(const TopicLog&) = delete;
@@ -137,7 +137,7 @@ class TopicLog {
   void drop_all();
 
   const model::TopicId id_;
-  TailBudget& budget_;
+  const std::shared_ptr<TailBudget> budget_;  // shared: a log may outlive the broker
 
   mutable std::mutex mutex_;
   // guarded by mutex_

@@ -32,7 +32,7 @@ TailQuery query(std::uint64_t from, std::uint32_t count = 50) {
 
 class TopicLogTest : public ::testing::Test {
  protected:
-  TailBudget budget{1 << 20};
+  std::shared_ptr<TailBudget> budget = std::make_shared<TailBudget>(1 << 20);
   TopicLog log{kTopic, Offset{0}, Offset{0}, std::nullopt, budget};
 };
 
@@ -157,17 +157,24 @@ TEST_F(TopicLogTest, KeepsBytesOfAReaderWhenTheTailMovesOn) {
 }
 
 TEST_F(TopicLogTest, StaysWithinTheBudgetOfAllTopics) {
-  TailBudget small(64 * 1024);
+  const auto small = std::make_shared<TailBudget>(64 * 1024);
   TopicLog a(TopicId{1}, Offset{0}, Offset{0}, std::nullopt, small);
   TopicLog b(TopicId{2}, Offset{0}, Offset{0}, std::nullopt, small);
   for (std::uint64_t i = 0; i < 2000; ++i) {
     append(a, i, 1, {std::string(200, 'a')});
     append(b, i, 1, {std::string(200, 'b')});
-    while (const auto topic = small.over_budget()) (*topic == TopicId{1} ? a : b).evict_oldest();
-    ASSERT_LE(small.used(), 64u * 1024);
+    while (const auto topic = small->over_budget()) (*topic == TopicId{1} ? a : b).evict_oldest();
+    ASSERT_LE(small->used(), 64u * 1024);
   }
   EXPECT_EQ(a.read(query(1999), std::nullopt).count, 1u);
   EXPECT_EQ(b.read(query(1999), std::nullopt).count, 1u);
+}
+
+TEST_F(TopicLogTest, MayOutliveTheBroker) {
+  auto last = std::make_shared<TailBudget>(1 << 20);
+  TopicLog outliving(kTopic, Offset{0}, Offset{0}, std::nullopt, std::exchange(last, nullptr));
+  append(outliving, 0, 1000, {"{}"});
+  EXPECT_EQ(outliving.read(query(0), std::nullopt).count, 1u);
 }
 
 TEST_F(TopicLogTest, StartsAfreshWhenTheStoreSkips) {
