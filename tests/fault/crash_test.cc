@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-#include "support/api.h"
+#include "fault/crash_support.h"
 
 // The server is killed at random moments under 16 writers; whatever was acknowledged must be there afterwards: once, in
 // order, byte for byte. WEIR_SEED repeats a run's decisions (not its timing), WEIR_KILLS sets the number of kills.
@@ -17,17 +17,6 @@ namespace {
 constexpr std::size_t kWriters = 16;
 constexpr std::size_t kTopics = 3;
 constexpr std::size_t kBatchMax = 20;
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr auto kReadyWithin = 10s;
-#else
-constexpr auto kReadyWithin = 2s;
-#endif
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text != nullptr && *text != '\0' ? std::strtoull(text, nullptr, 10) : otherwise;
-}
 
 /// What a writer sent in one call, and what it knows of it.
 struct Call {
@@ -209,22 +198,13 @@ void kill_and_verify(std::vector<std::string> settings, std::uint64_t kills) {
         return acknowledged.load() >= after_answers;
       })) << acknowledged.load()
           << " answers";
-      const auto moment = std::chrono::steady_clock::now() + then;
-      while (std::chrono::steady_clock::now() < moment) std::this_thread::yield();
-      api.server().kill();
+      kill_after(api, then);
       stop = true;
     }
     total += acknowledged.load();
     if (::testing::Test::HasFatalFailure()) return;
 
-    const auto start = std::chrono::steady_clock::now();
-    api.client().close();
-    api.server().start();
-    api.client() = Client(api.server());
-    ASSERT_EQ(api.get("/readyz").status, 200);
-    const auto ready = std::chrono::steady_clock::now() - start;
-    slowest = std::max(slowest, ready);
-    EXPECT_LT(ready, kReadyWithin);
+    slowest = std::max(slowest, start_again(api));
 
     for (std::size_t topic = 0; topic < kTopics; ++topic) {
       read_on(api, topics[topic], read[topic]);
