@@ -76,6 +76,7 @@ class Responder {
     void* context = nullptr;
     std::uint64_t id = 0;
   };
+  /// With a hook, a client that only shuts its sending half counts as gone too; without one it still gets its answer.
   void on_client_gone(CancelHook hook);
 
  private:
