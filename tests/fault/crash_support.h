@@ -7,12 +7,6 @@
 
 namespace weir::test {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr std::chrono::seconds kReadyWithin{10};
-#else
-inline constexpr std::chrono::seconds kReadyWithin{2};
-#endif
-
 inline std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
   return text != nullptr && *text != '\0' ? std::strtoull(text, nullptr, 10) : otherwise;

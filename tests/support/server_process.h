@@ -27,6 +27,9 @@ inline constexpr std::string_view kAdminToken = "integration-test-admin-token";
 /// How long a test waits for something that must happen soon, on a loaded machine and under a sanitizer.
 inline constexpr std::chrono::seconds kServerPatience{30};
 
+/// How soon a server must be ready after a crash; a sanitizer makes everything several times slower.
+inline constexpr std::chrono::seconds kReadyWithin{WEIR_TEST_SANITIZED ? 10 : 2};
+
 using Environment = std::vector<std::pair<std::string, std::string>>;
 
 /// A child process whose output is collected. Killed in the destructor if it still runs. It dies with the thread that
