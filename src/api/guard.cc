@@ -62,11 +62,13 @@ http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_byt
                              core::RateGroup group, const GuardedBegin& begin) const {
   auto caller = access_.authenticate(head.header("authorization"));
   if (!caller) return refuse(unauthorized());
-  if (!caller.value()->allows(privilege)) return refuse(plain_error(403, "forbidden", "Forbidden"));
+  // Who is limited to topics administers nothing that lies beyond them.
+  const bool beyond = privilege == model::Privilege::admin && !caller.value()->token.topics.empty();
+  if (beyond || !caller.value()->allows(privilege)) return refuse(plain_error(403, "forbidden", "Forbidden"));
 
   std::string headers;
   if (const std::uint32_t limit = per_minute(group); limit != 0) {
-    core::RateWindow& window = caller.value()->rates->at(static_cast<std::size_t>(group));
+    core::RateWindow& window = caller.value()->use->rates.at(static_cast<std::size_t>(group));
     const core::RateWindow::Verdict verdict = window.take(limit, clock_.steady_now());
     headers = rate_headers(verdict);
     if (!verdict.allowed) {
@@ -90,6 +92,11 @@ http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_byt
   if (auto* response = std::get_if<http::Response>(&admission)) return with_headers(std::move(*response));
   if (!headers.empty()) std::get<http::Accepted>(admission).headers += headers;
   return admission;
+}
+
+std::optional<http::Response> Guard::refuse_if_invalid(const core::Caller& caller) const {
+  if (access_.still_valid(caller)) return std::nullopt;
+  return unauthorized();
 }
 
 http::Route Guard::protect(http::Method method, std::string pattern, std::size_t body_bytes_max,

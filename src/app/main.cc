@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "weir/base/config.h"
+#include "weir/core/access.h"
 
 #include "app/serve.h"
 #include "app/token_command.h"
@@ -55,6 +56,9 @@ struct ConfigOptions {
     if (!data_dir.empty()) sources.flags.emplace_back("storage.data_dir", data_dir);
     if (!listen.empty()) sources.flags.emplace_back("server.listen", listen);
     if (json_logs) sources.flags.emplace_back("log.format", "json");
+    if (const auto token = environment("WEIR_ADMIN_TOKEN"); token && !weir::core::is_valid_admin_token(*token)) {
+      mistakes.push_back({"WEIR_ADMIN_TOKEN", "must be 16 to 128 characters of A-Z a-z 0-9 . _ ~ -"});
+    }
     auto config = weir::load_config(sources);
     if (mistakes.empty()) return config;
     if (!config) mistakes.insert(mistakes.end(), config.error().fields.begin(), config.error().fields.end());

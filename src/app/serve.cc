@@ -22,6 +22,7 @@
 #include "weir/base/random.h"
 #include "weir/core/access.h"
 #include "weir/core/broker.h"
+#include "weir/core/topic_log.h"
 #include "weir/core/topic_registry.h"
 #include "weir/core/topics.h"
 #include "weir/http/server.h"
@@ -41,12 +42,16 @@ class Worker final : public Executor {
   Worker() : pool_("worker", 1, 100'000) {}
   void post(Task task) override {
     // A full queue drops the task, and with it the responder, which answers 500.
-    if (!pool_.try_post(task)) log::logger("app").error("management queue is full, request dropped");
+    if (!pool_.try_post(task) && !stopped_) log::logger("app").error("management queue is full, request dropped");
   }
-  void stop() { pool_.stop(); }
+  void stop() {
+    stopped_ = true;
+    pool_.stop();
+  }
 
  private:
   ThreadPool pool_;
+  std::atomic<bool> stopped_{false};
 };
 
 /// Runs `work` every `interval` until destroyed.
@@ -111,6 +116,7 @@ core::BrokerLimits broker_limits(const Config& config) {
   core::BrokerLimits limits;
   limits.tail_bytes_max = config.storage.tail_bytes_max;
   limits.polls_waiting_max = config.limits.polls_waiting_max;
+  limits.page_bytes_max = config.server.response_bytes_inflight_max;
   limits.payload.message_bytes_max = config.limits.message_bytes_max;
   limits.payload.depth_max = config.limits.json_depth_max;
   return limits;
@@ -200,16 +206,11 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
   const StopSignals signals;
   log::start({config.log.level, config.log.format == "json"});
   raise_descriptor_limit();
-  if (admin_token && !core::is_valid_admin_token(*admin_token)) {
-    return refuse(
-        make_error(Errc::config_invalid, "WEIR_ADMIN_TOKEN must be 16 to 128 characters of A-Z a-z 0-9 . _ ~ -"),
-        kExitMisconfigured);
-  }
-
   const SystemClock clock;
   SystemRandom random;
   const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const std::size_t threads = std::min<std::size_t>(config.server.threads == 0 ? cores : config.server.threads, 64);
+  const std::size_t threads =
+      std::min<std::size_t>(config.server.threads == 0 ? cores : config.server.threads, core::kLoopsMax);
 
   // Lives longest: what the others give back to their loops must find them.
   auto bound = http::Server::bind(server_options(config, threads), clock, random);
@@ -218,18 +219,24 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
   auto opened = storage_rocksdb::RocksStore::open(store_options(config, clock));
   if (!opened) return refuse(opened.error(), kExitFailed);
   storage_rocksdb::RocksStore& store = *opened.value();
+  remove_address(config.storage.data_dir);  // of a server that was killed: nobody may send a token there
 
   Worker worker;
   core::TopicRegistry registry;
   core::Broker broker(store, registry, clock, server.loops(), broker_limits(config));
   store.set_watcher(&broker);
   core::Topics topics(store, registry, broker, clock, worker, server.loops(), topic_limits(config));
-  core::Access access(store, clock, random);
-  if (auto loaded = topics.load(); !loaded) return refuse(loaded.error(), kExitFailed);
+  core::Access access(store, clock, random, config.limits.tokens_max);
+  // The store may call the broker until it is closed, and outlives it.
+  const auto give_up = [&](const Error& error, int exit_code) {
+    store.close();
+    return refuse(error, exit_code);
+  };
+  if (auto loaded = topics.load(); !loaded) return give_up(loaded.error(), kExitFailed);
   const bool from_environment = admin_token.has_value();
-  if (auto loaded = access.load(std::move(admin_token)); !loaded) return refuse(loaded.error(), kExitFailed);
+  if (auto loaded = access.load(std::move(admin_token)); !loaded) return give_up(loaded.error(), kExitFailed);
   auto first_token = first_admin_token(access, config.storage.data_dir);
-  if (!first_token) return refuse(first_token.error(), kExitFailed);
+  if (!first_token) return give_up(first_token.error(), kExitFailed);
 
   std::atomic<bool> stopping{false};
   const api::Guard guard(access, clock, config.rate_limit, config.api.cors_origin);
@@ -291,8 +298,8 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
   }
   worker.stop();
   server.stop();
+  remove_address(config.storage.data_dir);  // while the folder is ours
   store.close();
-  remove_address(config.storage.data_dir);
   log::logger("app").info("stopped");
   log::stop();
   return kExitOk;

@@ -1,5 +1,6 @@
 #include "app/token_command.h"
 
+#include <algorithm>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "weir/base/random.h"
 #include "weir/core/access.h"
 #include "weir/model/time.h"
+#include "weir/model/topic.h"
 #include "weir/storage_rocksdb/rocks_store.h"
 
 #include "app/data_dir.h"
@@ -91,7 +93,7 @@ Result<json> ask(const Remote& remote, std::string_view method, std::string_view
 }
 
 /// Opens the stopped server's folder for one piece of work.
-Result<json> with_access(const Local& local, const std::function<Result<json>(core::Access&)>& work) {
+Result<json> with_access(const Local& local, const std::function<Result<json>(core::Access&, storage::Store&)>& work) {
   const SystemClock clock;
   SystemRandom random;
   storage_rocksdb::Options options;
@@ -100,9 +102,27 @@ Result<json> with_access(const Local& local, const std::function<Result<json>(co
   WEIR_TRY(auto store, storage_rocksdb::RocksStore::open(options));
   core::Access access(*store, clock, random);
   WEIR_TRY(access.load(std::nullopt));
-  auto result = work(access);
+  auto result = work(access, *store);
   store->close();
   return result;
+}
+
+/// As the running server does: a token for topics that do not exist is a slip of the hand.
+Result<void> check_topics(storage::Store& store, const std::vector<model::TopicId>& wanted) {
+  WEIR_TRY(auto records, store.list(storage::Table::topics, ""));
+  std::vector<model::TopicId> known;
+  for (const auto& [key, bytes] : records) {
+    WEIR_TRY(const model::Topic topic, model::decode_topic(bytes));
+    known.push_back(topic.id);
+  }
+  Error error = make_error(Errc::validation_failed, "Validation failed");
+  for (const model::TopicId topic : wanted) {
+    if (std::find(known.begin(), known.end(), topic) == known.end()) {
+      error.fields.push_back({"topics", "topic " + std::to_string(value_of(topic)) + " does not exist"});
+    }
+  }
+  if (!error.fields.empty()) return error;
+  return ok();
 }
 
 Result<json> create(const TokenTarget& target, const TokenCreate& wanted) {
@@ -124,7 +144,8 @@ Result<json> create(const TokenTarget& target, const TokenCreate& wanted) {
     constexpr std::uint64_t kLongest = 3'155'760'000;  // a century; Access refuses more anyway
     token.lifetime = std::chrono::seconds{std::min(*wanted.expires_in_seconds, kLongest + 1)};
   }
-  return with_access(std::get<Local>(place), [&](core::Access& access) -> Result<json> {
+  return with_access(std::get<Local>(place), [&](core::Access& access, storage::Store& store) -> Result<json> {
+    WEIR_TRY(check_topics(store, token.topics));
     WEIR_TRY(auto issued, access.create(std::move(token)));
     json created = to_json(issued.token);
     created["token"] = issued.text;
@@ -135,7 +156,7 @@ Result<json> create(const TokenTarget& target, const TokenCreate& wanted) {
 Result<json> list(const TokenTarget& target) {
   WEIR_TRY(auto place, find_place(target));
   if (const auto* remote = std::get_if<Remote>(&place)) return ask(*remote, "GET", "/api/admin/tokens", nullptr);
-  return with_access(std::get<Local>(place), [](core::Access& access) -> Result<json> {
+  return with_access(std::get<Local>(place), [](core::Access& access, storage::Store&) -> Result<json> {
     json tokens = json::array();
     for (const model::Token& token : access.list()) tokens.push_back(to_json(token));
     return tokens;
@@ -151,7 +172,7 @@ Result<json> revoke(const TokenTarget& target, const std::string& id) {
   if (const auto* remote = std::get_if<Remote>(&place)) {
     return ask(*remote, "DELETE", "/api/admin/tokens/" + id, nullptr);
   }
-  return with_access(std::get<Local>(place), [&](core::Access& access) -> Result<json> {
+  return with_access(std::get<Local>(place), [&](core::Access& access, storage::Store&) -> Result<json> {
     if (auto revoked = access.revoke(id); !revoked) {
       Error error = std::move(revoked).error();
       if (error.code == Errc::token_not_found) error.detail = "no token has the id " + id;

@@ -62,7 +62,7 @@ std::vector<Row> make_table() {
   return {
       {"server.listen", Text{at<server, &Server::listen>, {}, is_listen_address, "HOST:PORT or [IPV6]:PORT"}, "",
        "Where HTTP is served. Port 0 takes any free one; the log names it."},
-      {"server.threads", number<server, &Server::threads>(0, 256), "threads",
+      {"server.threads", number<server, &Server::threads>(0, 64), "threads",
        "Network threads, each with its own listening socket. 0: one for each core."},
       {"server.connections_max", number<server, &Server::connections_max>(1, 10'000'000), "connections",
        "Open connections, all threads together. One more is answered 503 and closed."},
@@ -155,6 +155,8 @@ std::vector<Row> make_table() {
        "The description of a topic."},
       {"limits.polls_waiting_max", number<limits, &Limits::polls_waiting_max>(1, 10'000'000), "requests",
        "Consumes that wait for a message, all connections together. More: 503."},
+      {"limits.tokens_max", number<limits, &Limits::tokens_max>(1, 1'000'000), "tokens",
+       "Stored tokens, expired ones aside. More: 400."},
 
       {"consume.cursor_policy", Text{at<&C::consume, &C::Consume::cursor_policy>, {"strict", "lossless", "earliest"}},
        "",

@@ -17,7 +17,6 @@ namespace {
 constexpr std::string_view kPrefix = "weir_";
 constexpr std::size_t kIdLength = 10;
 constexpr std::size_t kSecretLength = 27;  // of 62 letters: 160 bits
-constexpr std::size_t kTokensMax = 10'000;
 constexpr std::size_t kNameBytesMax = 255;
 constexpr auto kLastUsedPrecision = std::chrono::minutes{1};
 
@@ -45,16 +44,16 @@ std::string_view bearer_text(std::string_view authorization) {
 
 std::shared_ptr<Caller> make_caller(Token token) {
   auto caller = std::make_shared<Caller>();
+  caller->use = std::make_shared<TokenUse>();
   if (token.last_used_at) {
-    caller->last_used_ms.store(token.last_used_at->time_since_epoch().count(), std::memory_order_relaxed);
+    caller->use->last_used_ms.store(token.last_used_at->time_since_epoch().count(), std::memory_order_relaxed);
   }
   caller->token = std::move(token);
-  caller->rates = std::make_shared<std::array<RateWindow, 3>>();
   return caller;
 }
 
 std::optional<WallTime> last_used(const Caller& caller) {
-  const std::int64_t ms = caller.last_used_ms.load(std::memory_order_relaxed);
+  const std::int64_t ms = caller.use->last_used_ms.load(std::memory_order_relaxed);
   return ms == 0 ? std::nullopt : std::optional(WallTime(std::chrono::milliseconds{ms}));
 }
 
@@ -99,6 +98,7 @@ struct Access::Impl {
   storage::KeyedStore& store;
   const Clock& clock;
   Random& random;
+  const std::size_t tokens_max;
 
   std::mutex change_mutex;  // one change at a time; held over the disk, never by authenticate()
 
@@ -107,12 +107,26 @@ struct Access::Impl {
   std::map<std::string, std::shared_ptr<Caller>, std::less<>> callers;  // by token id
   std::shared_ptr<Caller> admin;  // of WEIR_ADMIN_TOKEN; its secret_hash is that of the whole text
 
-  Impl(storage::KeyedStore& s, const Clock& c, Random& r) : store(s), clock(c), random(r) {}
+  Impl(storage::KeyedStore& s, const Clock& c, Random& r, std::size_t max)
+      : store(s), clock(c), random(r), tokens_max(max) {}
+
+  static bool expired(const Token& token, WallTime now) { return token.expires_at && now >= *token.expires_at; }
 
   std::shared_ptr<Caller> find(std::string_view id) const {
     const std::shared_lock lock(mutex);
     const auto found = callers.find(id);
     return found == callers.end() ? nullptr : found->second;
+  }
+
+  /// Nobody can use them again: they go when the next token comes.
+  std::vector<std::string> expired_ids() const {
+    const WallTime now = clock.wall_now();
+    std::vector<std::string> ids;
+    const std::shared_lock lock(mutex);
+    for (const auto& [id, caller] : callers) {
+      if (expired(caller->token, now)) ids.push_back(id);
+    }
+    return ids;
   }
 
   Result<CallerPtr> accept(const std::shared_ptr<Caller>& caller, const Digest& presented) const {
@@ -121,18 +135,18 @@ struct Access::Impl {
     const bool matches = equal_constant_time(expected, presented);
     if (!caller || !matches) return make_error(Errc::unauthorized);
     const WallTime now = clock.wall_now();
-    if (caller->token.expires_at && now >= *caller->token.expires_at) return make_error(Errc::unauthorized);
+    if (expired(caller->token, now)) return make_error(Errc::unauthorized);
     const std::int64_t now_ms = now.time_since_epoch().count();
-    const std::int64_t used_ms = caller->last_used_ms.load(std::memory_order_relaxed);
+    const std::int64_t used_ms = caller->use->last_used_ms.load(std::memory_order_relaxed);
     if (now_ms - used_ms >= std::chrono::milliseconds{kLastUsedPrecision}.count() || now_ms < used_ms) {
-      caller->last_used_ms.store(now_ms, std::memory_order_relaxed);
+      caller->use->last_used_ms.store(now_ms, std::memory_order_relaxed);
     }
     return CallerPtr(caller);
   }
 };
 
-Access::Access(storage::KeyedStore& store, const Clock& clock, Random& random)
-    : impl_(std::make_unique<Impl>(store, clock, random)) {}
+Access::Access(storage::KeyedStore& store, const Clock& clock, Random& random, std::size_t tokens_max)
+    : impl_(std::make_unique<Impl>(store, clock, random, tokens_max)) {}
 
 Access::~Access() = default;
 
@@ -185,6 +199,10 @@ Result<CallerPtr> Access::authenticate(std::string_view authorization) const {
   return impl_->accept(admin, sha256(text));
 }
 
+bool Access::still_valid(const Caller& caller) const noexcept {
+  return !caller.use->revoked.load(std::memory_order_relaxed) && !Impl::expired(caller.token, impl_->clock.wall_now());
+}
+
 Result<IssuedToken> Access::create(NewToken wanted,
                                    const std::function<Result<void>(const IssuedToken&)>& before_store) {
   std::vector<FieldError> errors;
@@ -197,11 +215,16 @@ Result<IssuedToken> Access::create(NewToken wanted,
   if (wanted.lifetime && (*wanted.lifetime < std::chrono::seconds{1} || *wanted.lifetime > std::chrono::years{100})) {
     errors.push_back({"expires_in", "must be from 1 second to 100 years"});
   }
+  if (!wanted.topics.empty() && wanted.privileges.allows(model::Privilege::admin)) {
+    errors.push_back({"topics", "cannot limit an admin, who may do everything"});
+  }
   const std::lock_guard change(impl_->change_mutex);
+  const std::vector<std::string> expired = impl_->expired_ids();
   {
     const std::shared_lock lock(impl_->mutex);
-    if (impl_->callers.size() >= kTokensMax) {
-      errors.push_back({"name", "no more than " + std::to_string(kTokensMax) + " tokens can exist; revoke some first"});
+    if (impl_->callers.size() - expired.size() >= impl_->tokens_max) {
+      errors.push_back(
+          {"name", "no more than " + std::to_string(impl_->tokens_max) + " tokens can exist; revoke some first"});
     }
   }
   if (!errors.empty()) return Error{Errc::validation_failed, "Validation failed", std::move(errors)};
@@ -224,8 +247,10 @@ Result<IssuedToken> Access::create(NewToken wanted,
   }
   std::vector<KeyedWrite> changes;
   changes.push_back({Table::tokens, token.id, model::encode_token(token), KeyedWrite::Expected{}});
+  for (const std::string& id : expired) changes.push_back({Table::tokens, id, std::nullopt});
   WEIR_TRY(impl_->store.write(std::move(changes)));
   const std::unique_lock lock(impl_->mutex);
+  for (const std::string& id : expired) impl_->callers.erase(id);
   impl_->callers[token.id] = make_caller(token);
   return issued;
 }
@@ -251,7 +276,9 @@ Result<void> Access::revoke(std::string_view id) {
   changes.push_back({Table::tokens, std::string(id), std::nullopt});
   WEIR_TRY(impl_->store.write(std::move(changes)));
   const std::unique_lock lock(impl_->mutex);
-  impl_->callers.erase(impl_->callers.find(id));
+  const auto revoked = impl_->callers.find(id);
+  revoked->second->use->revoked.store(true, std::memory_order_relaxed);
+  impl_->callers.erase(revoked);
   return ok();
 }
 
@@ -273,7 +300,7 @@ Result<void> Access::save_last_used() {
     token.last_used_at = last_used(*caller);
     changes.push_back({Table::tokens, token.id, model::encode_token(token)});
     auto replacement = make_caller(std::move(token));
-    replacement->rates = caller->rates;
+    replacement->use = caller->use;
     replacements.push_back(std::move(replacement));
   }
   WEIR_TRY(impl_->store.write(std::move(changes)));

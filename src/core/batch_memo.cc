@@ -7,6 +7,11 @@ namespace weir::core {
 
 namespace {
 
+// The numbers go to the disk: new codes come at the end, none ever moves.
+static_assert(static_cast<int>(Errc::invalid_json) == 1 && static_cast<int>(Errc::schema_violation) == 2 &&
+              static_cast<int>(Errc::message_too_large) == 4 && static_cast<int>(Errc::overloaded) == 12 &&
+              static_cast<int>(Errc::internal) == 19);
+
 // One byte an item: 0 for stored, else 1 + Errc, followed by the texts. Counts and lengths are four bytes, big-endian.
 void put_length(std::string& to, std::size_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) to += static_cast<char>(value >> shift & 0xff);

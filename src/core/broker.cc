@@ -11,6 +11,7 @@
 #include "weir/model/message_id.h"
 
 #include "core/batch_memo.h"
+#include "core/page_budget.h"
 #include "core/shard.h"
 
 namespace weir::core {
@@ -43,16 +44,29 @@ Error no_such_cursor(std::optional<Offset> oldest) {
   return error;
 }
 
-std::string render(std::span<const model::Message> messages) {
+/// As many of the messages as fit, at least one, and how long their page can be.
+std::pair<std::size_t, std::size_t> measure(std::span<const model::Message> messages, std::size_t count_max,
+                                            std::size_t bytes_max) {
   std::size_t bytes = 0;
-  for (const model::Message& message : messages) bytes += model::envelope_bytes_max(message.payload.size()) + 1;
-  std::string envelopes;
-  envelopes.reserve(bytes);
-  for (const model::Message& message : messages) {
-    if (!envelopes.empty()) envelopes += ',';
-    model::append_envelope(envelopes, message.offset, message.time, message.payload);
+  std::size_t count = 0;
+  for (; count < std::min(messages.size(), count_max); ++count) {
+    const std::size_t more = model::envelope_bytes_max(messages[count].payload.size()) + 1;
+    if (count > 0 && bytes + more > bytes_max) break;
+    bytes += more;
   }
-  return envelopes;
+  return {count, bytes};
+}
+
+Page render(std::span<const model::Message> messages, std::size_t bytes) {
+  Page page;
+  page.envelopes.reserve(bytes);
+  for (const model::Message& message : messages) {
+    if (!page.envelopes.empty()) page.envelopes += ',';
+    model::append_envelope(page.envelopes, message.offset, message.time, message.payload);
+  }
+  page.count = static_cast<std::uint32_t>(messages.size());
+  page.next = model::next(messages.back().offset);
+  return page;
 }
 
 /// A batch between the checks and the answer.
@@ -69,6 +83,7 @@ struct Broker::Impl {
   const Clock& clock;
   const BrokerLimits limits;
   const std::shared_ptr<TailBudget> budget;
+  PageBudget pages;
   std::atomic<std::size_t> polls_waiting{0};
   std::vector<std::unique_ptr<core::Shard>> shards;
 
@@ -81,6 +96,7 @@ struct Broker::Impl {
         clock(c),
         limits(l),
         budget(std::make_shared<TailBudget>(l.tail_bytes_max)),
+        pages(l.page_bytes_max),
         commit_view(r) {}
 
   /// Brings the end of a store operation to its loop: at once if it came inside the call, with the rest of its commit
@@ -196,35 +212,43 @@ struct Broker::Impl {
     WallTime since{WallTime::min()};
   };
 
-  void read_store(core::Shard& shard, WaitingPoll& poll, ColdRead cold) {
-    const TopicEntryPtr entry = shard.topics().find(poll.topic);
-    if (!entry) return shard.answer(poll, make_error(Errc::topic_not_found));
-    const WallTime cutoff = clock.wall_now() - entry->topic.retention;
-    storage::Read read;
-    read.topic = poll.topic;
-    read.from = cold.cursor ? *cold.cursor : poll.from;
-    read.not_before = std::max(cutoff, cold.since);
-    read.count_max = poll.count_max + (cold.cursor ? 1 : 0);
-    read.bytes_max = poll.bytes_max;
-    const PollTicket ticket = core::Shard::ticket_of(poll);
-    // The poll is looked up again when the answer comes: its client may have gone.
-    const StoreCall guard;
-    store.read(read, [this, &shard, ticket, cold, log = entry->log](Result<storage::MessageBatch> batch) mutable {
-      auto verdict = batch ? judge(std::move(batch).value(), cold, *log) : Result<Verdict>(std::move(batch).error());
-      finish(shard, [this, &shard, ticket, verdict = std::move(verdict)]() mutable {
-        if (WaitingPoll* waiting = shard.find(ticket)) conclude(shard, *waiting, std::move(verdict));
-      });
-    });
-  }
-
   /// A page, or where to go on when the store had nothing (more).
   struct Verdict {
     std::shared_ptr<const Page> page;
     Offset go_on{};
   };
 
+  void read_store(core::Shard& shard, WaitingPoll& poll, ColdRead cold) {
+    const TopicEntryPtr entry = shard.topics().find(poll.topic);
+    if (!entry) return shard.answer(poll, make_error(Errc::topic_not_found));
+    storage::Read read;
+    read.topic = poll.topic;
+    read.from = cold.cursor ? *cold.cursor : poll.from;
+    read.not_before = std::max(entry->topic.oldest_readable(clock.wall_now()), cold.since);
+    read.count_max = poll.count_max + (cold.cursor ? 1 : 0);
+    read.bytes_max = poll.bytes_max;
+    const PollTicket ticket = core::Shard::ticket_of(poll);
+    // Who wants the same joins the read that is under way: one page for all, as in the tail.
+    const bool plain = !cold.cursor && cold.since == WallTime::min();
+    if (plain && shard.join_read(poll)) return;
+    const std::uint64_t shared_read = plain ? shard.begin_read(poll) : 0;
+    const std::uint32_t count_max = poll.count_max;
+    const StoreCall guard;
+    store.read(read, [this, &shard, ticket, shared_read, cold, count_max, bytes_max = poll.bytes_max,
+                      log = entry->log](Result<storage::MessageBatch> batch) mutable {
+      auto verdict = batch ? judge(std::move(batch).value(), cold, count_max, bytes_max, *log)
+                           : Result<Verdict>(std::move(batch).error());
+      // The polls are looked up again: their clients may have gone meanwhile.
+      finish(shard, [this, &shard, ticket, shared_read, verdict = std::move(verdict)] {
+        if (shared_read == 0) return conclude(shard, ticket, verdict);
+        for (const PollTicket waiting : shard.end_read(shared_read)) conclude(shard, waiting, verdict);
+      });
+    });
+  }
+
   /// On the store's reader thread: rendering a large page must not hold up a loop.
-  static Result<Verdict> judge(storage::MessageBatch batch, const ColdRead& cold, TopicLog& log) {
+  Result<Verdict> judge(storage::MessageBatch batch, const ColdRead& cold, std::uint32_t count_max,
+                        std::size_t bytes_max, TopicLog& log) {
     std::span<const model::Message> messages = batch.messages;
     if (!messages.empty() && model::next(messages.back().offset) == batch.log_end) log.adopt(messages);
     if (cold.cursor) {
@@ -243,23 +267,26 @@ struct Broker::Impl {
       }
     }
     if (messages.empty()) return Verdict{nullptr, batch.log_end};
-    return Verdict{std::make_shared<const Page>(Page{render(messages), static_cast<std::uint32_t>(messages.size()),
-                                                     model::next(messages.back().offset)}),
-                   {}};
+    const auto [count, bytes] = measure(messages, count_max, bytes_max);
+    auto page = pages.make(bytes, [&] { return render(messages.first(count), bytes); });
+    if (!page) return pages_overloaded();
+    return Verdict{std::move(page), {}};
   }
 
-  void conclude(core::Shard& shard, WaitingPoll& poll, Result<Verdict> verdict) {
-    if (!verdict) return shard.answer(poll, std::move(verdict).error());
-    if (verdict.value().page) return shard.answer(poll, std::move(verdict).value().page);
-    poll.from = verdict.value().go_on;
-    if (!shard.read_tail_or_park(poll)) read_store(shard, poll, {});
+  void conclude(core::Shard& shard, PollTicket ticket, const Result<Verdict>& verdict) {
+    WaitingPoll* const poll = shard.find(ticket);
+    if (poll == nullptr) return;
+    if (!verdict) return shard.answer(*poll, verdict.error());
+    if (verdict.value().page) return shard.answer(*poll, verdict.value().page);
+    poll->from = verdict.value().go_on;
+    if (!shard.read_tail_or_park(*poll)) read_store(shard, *poll, {});
   }
 
   /// A cursor beyond the log end never named a message. The answer still tells where the topic starts.
   void refuse_cursor(core::Shard& shard, WaitingPoll& poll, const TopicEntry& entry) {
     storage::Read read;
     read.topic = poll.topic;
-    read.not_before = clock.wall_now() - entry.topic.retention;
+    read.not_before = entry.topic.oldest_readable(clock.wall_now());
     read.count_max = 1;
     const PollTicket ticket = core::Shard::ticket_of(poll);
     const StoreCall guard;
@@ -279,7 +306,8 @@ Broker::Broker(storage::LogStore& store, TopicRegistry& registry, const Clock& c
     : impl_(std::make_unique<Impl>(store, registry, clock, limits)) {
   WEIR_ASSERT(!loops.empty() && loops.size() <= kLoopsMax);
   for (Loop* loop : loops) {
-    auto shard = std::make_unique<core::Shard>(*loop, registry, clock, limits.payload, impl_->polls_waiting);
+    auto shard =
+        std::make_unique<core::Shard>(*loop, registry, clock, limits.payload, impl_->pages, impl_->polls_waiting);
     shard->read_store = [impl = impl_.get(), place = shard.get()](WaitingPoll& poll) {
       impl->read_store(*place, poll, {});
     };
@@ -327,7 +355,7 @@ PollTicket Broker::poll(std::size_t loop, const Poll& poll, PollDone done) {
   }
   const WallTime now = impl_->clock.wall_now();
   TailQuery query;
-  query.not_before = now - entry->topic.retention;
+  query.not_before = entry->topic.oldest_readable(now);
   query.count_max = poll.count_max;
   query.bytes_max = poll.bytes_max;
   Impl::ColdRead cold;
@@ -350,7 +378,11 @@ PollTicket Broker::poll(std::size_t loop, const Poll& poll, PollDone done) {
   const TailRead read = entry->log->read(query, may_wait && !full ? std::optional(loop) : std::nullopt);
   switch (read.outcome) {
     case TailRead::Outcome::messages:
-      done(std::make_shared<const Page>(Page{read.render(), read.count, read.next}));
+      if (auto page = shard.make_page(read)) {
+        done(std::move(page));
+      } else {
+        done(pages_overloaded());
+      }
       return PollTicket::answered;
     case TailRead::Outcome::gone: done(make_error(Errc::topic_not_found)); return PollTicket::answered;
     case TailRead::Outcome::empty: {
@@ -367,6 +399,10 @@ PollTicket Broker::poll(std::size_t loop, const Poll& poll, PollDone done) {
       return core::Shard::ticket_of(waiting);
     }
     case TailRead::Outcome::below_tail: {
+      if (may_wait && full) {
+        done(make_error(Errc::overloaded, "too many polls are waiting"));
+        return PollTicket::answered;
+      }
       WaitingPoll& waiting = shard.enlist(poll, query.from, std::move(done));
       const PollTicket ticket = core::Shard::ticket_of(waiting);
       if (cold.cursor && *cold.cursor >= entry->log->end()) {
@@ -424,7 +460,8 @@ void Broker::on_commit_end() {
   in_commit = false;
   while (const auto topic = impl_->budget->over_budget()) {
     const TopicEntryPtr& entry = impl_->commit_view.find(*topic);
-    if (entry) entry->log->evict_oldest();
+    if (!entry) break;  // being deleted: its memory goes with it
+    entry->log->evict_oldest();
   }
   for (const auto& shard : impl_->shards) shard->flush();
 }

@@ -6,6 +6,8 @@
 
 #include "weir/base/assert.h"
 
+#include "core/page_budget.h"
+
 namespace weir::core {
 
 std::shared_ptr<const Page> empty_page() {
@@ -14,12 +16,13 @@ std::shared_ptr<const Page> empty_page() {
 }
 
 void WaitingPoll::on_deadline() {
-  shard->answer(*this, empty_page());
+  // A last look: what came just before the deadline may not have been handed over yet.
+  if (!shard->read_tail_or_park(*this)) shard->answer(*this, empty_page());
 }
 
 Shard::Shard(Loop& loop, const TopicRegistry& registry, const Clock& clock, model::PayloadLimits limits,
-             std::atomic<std::size_t>& polls_waiting)
-    : loop_(loop), clock_(clock), topics_(registry), checker_(limits), polls_waiting_(polls_waiting) {}
+             PageBudget& pages, std::atomic<std::size_t>& polls_waiting)
+    : loop_(loop), clock_(clock), topics_(registry), checker_(limits), pages_(pages), polls_waiting_(polls_waiting) {}
 
 Shard::~Shard() = default;
 
@@ -78,13 +81,17 @@ bool Shard::read_tail_or_park(WaitingPoll& poll) {
   const bool may_wait = !released_ && poll.deadline > clock_.steady_now();
   TailQuery query;
   query.from = poll.from;
-  query.not_before = clock_.wall_now() - entry->topic.retention;
+  query.not_before = entry->topic.oldest_readable(clock_.wall_now());
   query.count_max = poll.count_max;
   query.bytes_max = poll.bytes_max;
   const TailRead read = entry->log->read(query, may_wait ? std::optional(loop_.index()) : std::nullopt);
   switch (read.outcome) {
     case TailRead::Outcome::messages: {
-      auto page = std::make_shared<const Page>(Page{read.render(), read.count, read.next});
+      auto page = make_page(read);
+      if (!page) {
+        answer(poll, pages_overloaded());
+        return true;
+      }
       if (in_wake_slice_) last_page_ = {poll.topic, poll.from, poll.count_max, poll.bytes_max, page};
       answer(poll, std::move(page));
       return true;
@@ -119,6 +126,37 @@ void Shard::forget(WaitingPoll& poll) {
   poll.done.reset();
   free_polls_.push_back(poll.index);
   polls_waiting_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+std::shared_ptr<const Page> Shard::make_page(const TailRead& read) {
+  std::size_t bytes = 0;
+  for (const TailRead::Slice& slice : read.slices) bytes += slice.size;
+  return pages_.make(bytes, [&] { return Page{read.render(), read.count, read.next}; });
+}
+
+bool Shard::join_read(const WaitingPoll& poll) {
+  for (SharedRead& read : shared_reads_) {
+    if (read.topic == poll.topic && read.from == poll.from && read.count_max == poll.count_max &&
+        read.bytes_max == poll.bytes_max) {
+      read.polls.push_back(ticket_of(poll));
+      return true;
+    }
+  }
+  return false;
+}
+
+std::uint64_t Shard::begin_read(const WaitingPoll& poll) {
+  shared_reads_.push_back({++last_read_, poll.topic, poll.from, poll.count_max, poll.bytes_max, {ticket_of(poll)}});
+  return last_read_;
+}
+
+std::vector<PollTicket> Shard::end_read(std::uint64_t number) {
+  const auto read = std::find_if(shared_reads_.begin(), shared_reads_.end(),
+                                 [&](const SharedRead& candidate) { return candidate.number == number; });
+  WEIR_ASSERT(read != shared_reads_.end());
+  std::vector<PollTicket> polls = std::move(read->polls);
+  shared_reads_.erase(read);
+  return polls;
 }
 
 void Shard::release_all() {

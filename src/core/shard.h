@@ -18,6 +18,7 @@
 
 namespace weir::core {
 
+class PageBudget;
 class Shard;
 
 /// A poll that has no answer yet: parked in its topic's list, or reading from the store. About 250 bytes, nothing else
@@ -45,7 +46,7 @@ class Shard {
   /// A finished publish on its way back to the loop; large enough that a completion allocates nothing.
   using Finished = UniqueFunction<void(), 240>;
 
-  Shard(Loop& loop, const TopicRegistry& registry, const Clock& clock, model::PayloadLimits limits,
+  Shard(Loop& loop, const TopicRegistry& registry, const Clock& clock, model::PayloadLimits limits, PageBudget& pages,
         std::atomic<std::size_t>& polls_waiting);
   ~Shard();
 
@@ -69,6 +70,16 @@ class Shard {
   void answer(WaitingPoll& poll, Result<std::shared_ptr<const Page>> result);
   void forget(WaitingPoll& poll);
   void release_all();
+  /// Null when the budget is spent.
+  std::shared_ptr<const Page> make_page(const TailRead& read);
+
+  // --- reads from the store that several polls share
+  /// True: somebody is reading just this already; the poll gets what that read gives.
+  bool join_read(const WaitingPoll& poll);
+  /// Lets others join; returns its number, never 0.
+  std::uint64_t begin_read(const WaitingPoll& poll);
+  /// Those who wait for it.
+  std::vector<PollTicket> end_read(std::uint64_t number);
 
   // --- commit thread only
   void push(Finished finished) { finished_.push_back(std::move(finished)); }
@@ -96,6 +107,7 @@ class Shard {
   const Clock& clock_;
   RegistryView topics_;
   model::PayloadChecker checker_;
+  PageBudget& pages_;
   std::atomic<std::size_t>& polls_waiting_;
 
   std::deque<WaitingPoll> polls_;  // by index; addresses stay
@@ -105,6 +117,17 @@ class Shard {
   bool wake_slice_posted_ = false;
   bool in_wake_slice_ = false;
   bool released_ = false;
+
+  struct SharedRead {
+    std::uint64_t number = 0;
+    model::TopicId topic{};
+    model::Offset from{};
+    std::uint32_t count_max = 0;
+    std::size_t bytes_max = 0;
+    std::vector<PollTicket> polls{};
+  };
+  std::vector<SharedRead> shared_reads_;  // few: as many as the readers' queue holds of different ones
+  std::uint64_t last_read_ = 0;
 
   /// The page that the last poll of a wake-up got: those who wait at the same place share it. Kept for one slice only,
   /// so that it cannot outlive a purge or a deletion.

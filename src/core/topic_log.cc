@@ -37,19 +37,23 @@ std::size_t TailSegment::first_not_before(WallTime time, std::size_t from) const
   return static_cast<std::size_t>(found - entries_.begin());
 }
 
-void TailBudget::add(model::TopicId topic, std::size_t bytes) {
+TailBudget::Place TailBudget::add(model::TopicId topic, std::size_t bytes) {
   used_.fetch_add(bytes, std::memory_order_relaxed);
   const std::lock_guard lock(mutex_);
-  oldest_first_.push_back(topic);
+  return oldest_first_.insert(oldest_first_.end(), topic);
+}
+
+void TailBudget::remove(Place place, std::size_t bytes) {
+  used_.fetch_sub(bytes, std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  oldest_first_.erase(place);
 }
 
 std::optional<model::TopicId> TailBudget::over_budget() {
   if (used() <= bytes_max_) return std::nullopt;
   const std::lock_guard lock(mutex_);
   if (oldest_first_.empty()) return std::nullopt;
-  const model::TopicId topic = oldest_first_.front();
-  oldest_first_.pop_front();
-  return topic;
+  return oldest_first_.front();
 }
 
 std::string TailRead::render() const {
@@ -176,14 +180,15 @@ void TopicLog::adopt(std::span<const model::Message> messages) {
   if (messages.empty()) return;
   std::size_t bytes = 0;
   for (const model::Message& message : messages) bytes += model::envelope_bytes_max(message.payload.size()) + 1;
-  if (bytes > kSegmentBytesMax) return;  // not worth holding: the store has it in its cache
+  if (bytes > kSegmentBytesMax || !budget_->has_room(bytes))
+    return;  // not worth holding: the store has it in its cache
   auto segment = std::make_shared<TailSegment>(messages.front().offset, bytes);
   for (const model::Message& message : messages) segment->append(message.time, message.payload);
 
   const std::lock_guard lock(mutex_);
   if (deleted_ || !segments_.empty() || segment->end() != end_ || segment->first() < log_start_) return;
+  segment->budget_place = budget_->add(id_, bytes);
   segments_.push_back(std::move(segment));
-  budget_->add(id_, bytes);
 }
 
 Offset TopicLog::end() const {
@@ -208,13 +213,13 @@ TailSegment& TopicLog::segment_for(std::size_t payload_bytes) {
     const std::size_t capacity = std::max(std::clamp(last * 2, kSegmentBytesMin, kSegmentBytesMax),
                                           model::envelope_bytes_max(payload_bytes) + 1);
     segments_.push_back(std::make_shared<TailSegment>(end_, capacity));
-    budget_->add(id_, capacity);
+    segments_.back()->budget_place = budget_->add(id_, capacity);
   }
   return *segments_.back();
 }
 
 void TopicLog::drop_front() {
-  budget_->remove(segments_.front()->capacity());
+  budget_->remove(segments_.front()->budget_place, segments_.front()->capacity());
   segments_.pop_front();
 }
 

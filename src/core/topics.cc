@@ -1,6 +1,7 @@
 #include "weir/core/topics.h"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <unordered_map>
@@ -62,7 +63,8 @@ struct Topics::Impl {
   WallTime wall_base{};
   SteadyTime steady_base{};
   std::optional<SteadyTime> clock_ahead_since;
-  bool reclaiming = false;
+  // Shared with the round, whose end clears it, also when a stopping worker or store drops the round.
+  const std::shared_ptr<std::atomic<bool>> reclaiming = std::make_shared<std::atomic<bool>>(false);
 
   Impl(storage::Store& s, TopicRegistry& r, Broker& b, const Clock& c, Executor& w, std::vector<Loop*> l,
        TopicLimits lim)
@@ -176,6 +178,7 @@ struct Topics::Impl {
     }
     if (patch.retention) {
       check_retention(*patch.retention, errors);
+      if (*patch.retention > topic.retention) topic.readable_from = topic.oldest_readable(clock.wall_now());
       topic.retention = *patch.retention;
     }
     if (patch.description) {
@@ -257,6 +260,11 @@ struct Topics::Impl {
   }
 
   struct Reclaim {
+    explicit Reclaim(std::shared_ptr<std::atomic<bool>> flag) : reclaiming(std::move(flag)) {}
+    ~Reclaim() { *reclaiming = false; }
+    Reclaim(const Reclaim&) = delete;
+    Reclaim& operator=(const Reclaim&) = delete;
+    const std::shared_ptr<std::atomic<bool>> reclaiming;
     std::vector<TopicEntryPtr> topics;
     std::size_t next = 0;
     std::size_t trimmed = 0;
@@ -264,9 +272,8 @@ struct Topics::Impl {
   };
 
   void start_reclaim(UniqueFunction<void(std::size_t), 64> done) {
-    if (reclaiming || !clock_is_believable()) return done(0);
-    reclaiming = true;
-    auto round = std::make_shared<Reclaim>();
+    if (!clock_is_believable() || reclaiming->exchange(true)) return done(0);
+    auto round = std::make_shared<Reclaim>(reclaiming);
     round->done = std::move(done);
     registry.snapshot()->for_each([&](const TopicEntryPtr& entry) {
       if (!entry->log->empty()) round->topics.push_back(entry);
@@ -277,19 +284,18 @@ struct Topics::Impl {
   /// One topic at a time, so that the readers' queue stays free for readers.
   void reclaim_next(std::shared_ptr<Reclaim> round) {
     if (round->next == round->topics.size()) {
-      reclaiming = false;
       return round->done(round->trimmed);
     }
     const Topic& topic = round->topics[round->next++]->topic;
+    const WallTime oldest = topic.oldest_readable(clock.wall_now());
     auto resume = [this, round] { worker.post([this, round] { reclaim_next(round); }); };
-    store.stats(topic.id, clock.wall_now() - topic.retention,
-                [this, round, id = topic.id, resume](Result<storage::LogStats> stats) {
-                  if (!stats || stats.value().first_live <= stats.value().log_start) return resume();
-                  store.trim(id, stats.value().first_live, [round, resume](Result<void> trimmed) {
-                    if (trimmed) ++round->trimmed;
-                    resume();
-                  });
-                });
+    store.stats(topic.id, oldest, [this, round, id = topic.id, resume](Result<storage::LogStats> stats) {
+      if (!stats || stats.value().first_live <= stats.value().log_start) return resume();
+      store.trim(id, stats.value().first_live, [round, resume](Result<void> trimmed) {
+        if (trimmed) ++round->trimmed;
+        resume();
+      });
+    });
   }
 };
 
@@ -328,7 +334,11 @@ Result<void> Topics::load() {
     entries.push_back(std::move(entry));
   }
   impl_->registry.load(std::move(entries));
-  for (const auto& [id, log] : log_of) impl_->drop_log(id);
+  for (const auto& [id, log] : log_of) {
+    // Its id is spent: a new topic of the same id could meet the drop.
+    impl_->next_id = std::max(impl_->next_id, value_of(id) + 1);
+    impl_->drop_log(id);
+  }
   return ok();
 }
 
@@ -403,7 +413,7 @@ void Topics::erase(std::size_t loop, WorkspaceId workspace, TopicId id, Done<voi
 void Topics::stats(std::size_t loop, WorkspaceId workspace, TopicId id, Done<storage::LogStats> done) {
   const TopicEntryPtr entry = find(loop, workspace, id);
   if (!entry) return done(make_error(Errc::topic_not_found));
-  impl_->store.stats(id, impl_->clock.wall_now() - entry->topic.retention,
+  impl_->store.stats(id, entry->topic.oldest_readable(impl_->clock.wall_now()),
                      [impl = impl_.get(), loop, done = std::move(done)](Result<storage::LogStats> stats) mutable {
                        impl->finish<storage::LogStats>(loop, std::move(done), std::move(stats));
                      });

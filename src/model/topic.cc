@@ -13,7 +13,8 @@ std::string encode_topic(const Topic& topic) {
        {"schema", topic.schema},
        {"retention_seconds", topic.retention.count()},
        {"created_at_ms", topic.created_at.time_since_epoch().count()},
-       {"updated_at_ms", topic.updated_at.time_since_epoch().count()}});
+       {"updated_at_ms", topic.updated_at.time_since_epoch().count()},
+       {"readable_from_ms", topic.readable_from.time_since_epoch().count()}});
 }
 
 Result<Topic> decode_topic(std::string_view bytes) {
@@ -27,6 +28,7 @@ Result<Topic> decode_topic(std::string_view bytes) {
   topic.retention = record.seconds("retention_seconds");
   topic.created_at = record.time("created_at_ms");
   topic.updated_at = record.time("updated_at_ms");
+  topic.readable_from = record.time("readable_from_ms");
   WEIR_TRY(record.finish());
   return topic;
 }

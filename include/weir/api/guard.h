@@ -35,6 +35,9 @@ class Guard {
   http::Route protect(http::Method method, std::string pattern, std::size_t body_bytes_max, model::Privilege privilege,
                       core::RateGroup group, GuardedBegin begin) const;
 
+  /// For an answer that was waited for: the 401 if the token has been revoked or has expired meanwhile.
+  std::optional<http::Response> refuse_if_invalid(const core::Caller& caller) const;
+
   /// Answers to a browser's preflight for every pattern among `routes`; none without a CORS origin.
   std::vector<http::Route> preflights(const std::vector<http::Route>& routes) const;
 

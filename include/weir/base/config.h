@@ -34,7 +34,7 @@ struct Config {
     std::string data_dir = "./data";
     std::string durability = "fsync";  ///< fsync | os
     std::string commit = "thread";     ///< thread | inline (server.threads = 1 only)
-    std::uint64_t queue_bytes_max = 64 << 20;
+    std::uint64_t queue_bytes_max = 128 << 20;
     std::uint32_t queue_appends_max = 100'000;
     std::uint64_t commit_bytes_max = 1 << 20;
     std::uint32_t reader_threads = 2;
@@ -69,6 +69,7 @@ struct Config {
     std::uint32_t topic_name_characters_max = 255;
     std::uint32_t description_bytes_max = 65'536;
     std::uint32_t polls_waiting_max = 1'000'000;
+    std::uint32_t tokens_max = 10'000;
   } limits;
   struct Consume {
     std::string cursor_policy = "strict";  ///< strict | lossless | earliest

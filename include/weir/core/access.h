@@ -38,11 +38,17 @@ class RateWindow {
 
 enum class RateGroup : std::uint8_t { management, legacy, public_api, none };
 
-/// A token that was recognised, with its allowances. Shared by the requests that use it.
+/// What changes about a token while it is in use. Thread-safe.
+struct TokenUse {
+  std::array<RateWindow, 3> rates;            ///< by RateGroup
+  std::atomic<std::int64_t> last_used_ms{0};  ///< wall time; 0: never; written to the store now and then
+  std::atomic<bool> revoked{false};
+};
+
+/// A token that was recognised. Immutable but for its use; shared by the requests that it makes.
 struct Caller {
   model::Token token;
-  std::shared_ptr<std::array<RateWindow, 3>> rates;   ///< by RateGroup; survives changes of the token
-  mutable std::atomic<std::int64_t> last_used_ms{0};  ///< wall time; written to the store now and then
+  std::shared_ptr<TokenUse> use;  ///< the same for every Caller of one token
 
   bool allows(model::Privilege privilege) const noexcept { return token.privileges.allows(privilege); }
   /// False for a topic outside the token's list.
@@ -68,7 +74,8 @@ struct IssuedToken {
 /// disk (call them on a worker).
 class Access {
  public:
-  Access(storage::KeyedStore& store, const Clock& clock, Random& random);
+  /// `tokens_max`: stored tokens at most, expired ones aside.
+  Access(storage::KeyedStore& store, const Clock& clock, Random& random, std::size_t tokens_max = 10'000);
   ~Access();
 
   /// Reads the tokens. `admin_token`, if given (16 to 128 of A-Z a-z 0-9 . _ ~ -), is an admin's beside them for the
@@ -80,6 +87,8 @@ class Access {
   /// The caller behind an Authorization header's value (`Bearer <token>`, scheme in any case).
   /// Errors: unauthorized, for everything else alike.
   Result<CallerPtr> authenticate(std::string_view authorization) const;
+  /// False once the caller's token has been revoked or has expired: for requests that wait. Any thread.
+  bool still_valid(const Caller& caller) const noexcept;
 
   /// `before_store` sees the token before it exists; its error is returned and nothing is created.
   /// Errors: validation_failed (`fields`: name, privileges, topics, expires_in), storage_*.

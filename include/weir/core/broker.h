@@ -85,6 +85,7 @@ enum class PollTicket : std::uint64_t { answered = 0 };
 struct BrokerLimits {
   std::size_t tail_bytes_max = 64 << 20;      ///< memory for the newest messages, over all topics
   std::size_t polls_waiting_max = 1'000'000;  ///< over all loops; more: overloaded
+  std::size_t page_bytes_max = 512 << 20;     ///< pages that clients have not taken yet; more: overloaded
   model::PayloadLimits payload;
 };
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -44,6 +45,9 @@ class TailSegment {
   std::size_t first_not_before(WallTime time, std::size_t from) const noexcept;
   const char* data() const noexcept { return bytes_.data(); }
 
+  /// Where the budget counts it; of its TopicLog alone.
+  std::list<model::TopicId>::iterator budget_place{};
+
  private:
   struct Entry {
     WallTime time;
@@ -59,17 +63,19 @@ class TailSegment {
 class TailBudget {
  public:
   explicit TailBudget(std::size_t bytes_max) : bytes_max_(bytes_max) {}
-  void add(model::TopicId topic, std::size_t bytes);
-  void remove(std::size_t bytes) noexcept { used_.fetch_sub(bytes, std::memory_order_relaxed); }
-  /// The topic whose oldest segment should go next; empty while within the budget.
+  using Place = std::list<model::TopicId>::iterator;
+  Place add(model::TopicId topic, std::size_t bytes);
+  void remove(Place place, std::size_t bytes);
+  /// The topic whose oldest segment is the oldest of all and should go next; empty while within the budget.
   std::optional<model::TopicId> over_budget();
+  bool has_room(std::size_t bytes) const noexcept { return used() + bytes <= bytes_max_; }
   std::size_t used() const noexcept { return used_.load(std::memory_order_relaxed); }
 
  private:
   const std::size_t bytes_max_;
   std::atomic<std::size_t> used_{0};
   std::mutex mutex_;
-  std::deque<model::TopicId> oldest_first_;  // guarded by mutex_; one entry a segment, some already gone
+  std::list<model::TopicId> oldest_first_;  // guarded by mutex_; one entry a segment
 };
 
 /// What a reader asks of the tail.
@@ -123,7 +129,8 @@ class TopicLog {
   std::uint64_t mark_deleted();
   /// Frees the oldest segment, if there is one.
   void evict_oldest();
-  /// Takes messages that were read from the store as the tail, if the tail is empty and they reach the log end.
+  /// Takes messages that were read from the store as the tail, if the tail is empty, they reach the log end and the
+  /// budget has room.
   void adopt(std::span<const model::Message> messages);
 
   model::Offset end() const;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <string>
@@ -20,6 +21,11 @@ struct Topic {
   std::chrono::seconds retention{604800};  ///< 1 s to limits.retention_seconds_max
   WallTime created_at{};
   WallTime updated_at{};
+  /// What was too old to be read when the retention was last lengthened; it stays unreadable.
+  WallTime readable_from{};
+
+  /// The oldest time that a message may have to be readable at `now`.
+  WallTime oldest_readable(WallTime now) const { return std::max<WallTime>(now - retention, readable_from); }
 };
 
 /// The JSON form in which the store keeps a topic (docs/storage-format.md).

@@ -51,16 +51,16 @@ core::AfterMessage parse_cursor(std::string_view raw) {
 /// A poll that may wait: the broker owns it through its completion. It is its own context for the hook that frees the
 /// place among the waiters when the client goes.
 struct ParkedPoll {
-  core::Broker* broker;
-  Random* random;
+  const Door* door;
+  core::CallerPtr caller;
   std::size_t loop;
   http::Responder responder;
 
   static void on_client_gone(void* self, std::uint64_t ticket) {
     const auto* poll = static_cast<const ParkedPoll*>(self);
-    core::Broker* broker = poll->broker;
+    core::Broker& broker = poll->door->broker;
     const std::size_t loop = poll->loop;
-    broker->cancel(loop, core::PollTicket{ticket});  // destroys *poll
+    broker.cancel(loop, core::PollTicket{ticket});  // destroys *poll
   }
 };
 
@@ -68,8 +68,8 @@ void answer(http::Responder responder, Result<std::shared_ptr<const core::Page>>
   std::move(responder).send(page ? render_page(std::move(page).value()) : error_answer(page.error(), random));
 }
 
-void consume(const Door& door, std::size_t loop, model::TopicId topic, std::string_view body,
-             http::Responder responder) {
+void consume(const Door& door, const core::CallerPtr& caller, std::size_t loop, model::TopicId topic,
+             std::string_view body, http::Responder responder) {
   auto poll = parse_consume(body, door.consume_rules);
   if (!poll) return std::move(responder).send(error_answer(poll.error(), door.random));
   poll.value().topic = topic;
@@ -80,10 +80,14 @@ void consume(const Door& door, std::size_t loop, model::TopicId topic, std::stri
     });
     return;
   }
-  auto owned = std::make_unique<ParkedPoll>(ParkedPoll{&door.broker, &door.random, loop, std::move(responder)});
+  auto owned = std::make_unique<ParkedPoll>(ParkedPoll{&door, caller, loop, std::move(responder)});
   ParkedPoll* parked = owned.get();
   const core::PollTicket ticket = door.broker.poll(loop, poll.value(), [parked = std::move(owned)](auto page) mutable {
-    answer(std::move(parked->responder), std::move(page), *parked->random);
+    // A token that was revoked during the wait reads nothing more.
+    if (auto refused = parked->door->guard.refuse_if_invalid(*parked->caller)) {
+      return std::move(parked->responder).send(*std::move(refused));
+    }
+    answer(std::move(parked->responder), std::move(page), parked->door->random);
   });
   // With a ticket the completion, and so *parked, is still with the broker.
   if (ticket != core::PollTicket::answered) {
@@ -163,10 +167,10 @@ http::Response render_page(std::shared_ptr<const core::Page> page) {
 http::Admission begin_consume(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller) {
   auto topic = find_topic(door.topics, *caller, head.loop, head.captures.at(0));
   if (!topic) return error_answer(topic.error(), door.random);
-  return http::Accepted{
-      [&door, loop = head.loop, id = topic.value()->topic.id](const std::string& body, http::Responder responder) {
-        consume(door, loop, id, body, std::move(responder));
-      }};
+  return http::Accepted{[&door, caller, loop = head.loop, id = topic.value()->topic.id](const std::string& body,
+                                                                                        http::Responder responder) {
+    consume(door, caller, loop, id, body, std::move(responder));
+  }};
 }
 
 }  // namespace weir::api::workato

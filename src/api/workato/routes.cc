@@ -31,11 +31,12 @@ std::vector<http::Route> routes(const WorkatoDeps& deps) {
   const Config::Limits& limits = deps.config.limits;
   std::vector<http::Route> routes;
   const auto add = [&](Method method, std::string pattern, std::size_t body_bytes_max, Privilege privilege,
-                       RateGroup group, Begin begin) {
+                       RateGroup group, Begin begin) -> http::Route& {
     routes.push_back(deps.guard.protect(method, std::move(pattern), body_bytes_max, privilege, group,
                                         [door, begin](const http::RequestHead& head, const core::CallerPtr& caller) {
                                           return begin(*door, head, caller);
                                         }));
+    return routes.back();
   };
 
   struct Prefixes {
@@ -48,7 +49,8 @@ std::vector<http::Route> routes(const WorkatoDeps& deps) {
         Prefixes{"/api/pubsub/topics/:topic_id", "/api/pubsub/batch/topics/:topic_id", RateGroup::legacy}}) {
     const std::string single = at.single;
     add(Method::post, single + "/consume", limits.management_body_bytes_max, Privilege::consume, at.group,
-        &begin_consume);
+        &begin_consume)
+        .large_answers = true;
     add(Method::post, single + "/publish", limits.message_bytes_max, Privilege::publish, at.group, &begin_publish);
     add(Method::post, std::string(at.batch) + "/publish", limits.batch_body_bytes_max, Privilege::publish, at.group,
         &begin_batch);
@@ -58,7 +60,7 @@ std::vector<http::Route> routes(const WorkatoDeps& deps) {
   const std::string one = all + "/:topic_id";
   const std::size_t body_max = limits.management_body_bytes_max;
   const RateGroup group = RateGroup::management;
-  add(Method::get, all, body_max, Privilege::topics_read, group, &begin_list);
+  add(Method::get, all, body_max, Privilege::topics_read, group, &begin_list).large_answers = true;
   add(Method::post, all, body_max, Privilege::topics_write, group, &begin_create);
   add(Method::get, one, body_max, Privilege::topics_read, group, &begin_get);
   add(Method::put, one, body_max, Privilege::topics_write, group, &begin_update);

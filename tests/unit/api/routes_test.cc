@@ -104,7 +104,9 @@ TEST(Routes, AnswerForTopicsByOneRule) {
   const model::TopicId other = rig.topic("other");
   const model::TopicId foreign = rig.topic("foreign", model::WorkspaceId{2});
   const std::string free = rig.token({Privilege::admin});
-  const std::string bound = rig.token({Privilege::admin}, {listed});
+  const std::string bound = rig.token({Privilege::publish, Privilege::consume, Privilege::topics_read,
+                                       Privilege::topics_write, Privilege::topics_purge},
+                                      {listed});
   for (const http::Route& route : all_routes(rig)) {
     if (!kRoutes.at(name_of(route)).names_topic) continue;
     const auto status = [&](const std::string& token, const std::string& id) {

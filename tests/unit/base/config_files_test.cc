@@ -116,8 +116,8 @@ std::vector<std::string> values_of(const Config& config) {
     add(a, b, c);
   }
   {
-    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r] = limits;
-    add(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r);
+    const auto& [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s] = limits;
+    add(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s);
   }
   {
     const auto& [a] = consume;

@@ -139,7 +139,7 @@ TEST(Config, ReportsAllMistakesOfAllSourcesAtOnce) {
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().code, Errc::config_invalid);
   EXPECT_EQ(all_mistakes(config),
-            "server.threads (" + file.path() + ":2): must be 0 to 256, not \"5000\"\n" +                        //
+            "server.threads (" + file.path() + ":2): must be 0 to 64, not \"5000\"\n" +                         //
                 "server.listen (" + file.path() + ":3): must be HOST:PORT or [IPV6]:PORT, not \"nowhere\"\n" +  //
                 "log.levle (" + file.path() + ":5): no such key; did you mean log.level?\n" +                   //
                 "WEIR_SERVER__THREAD: no such key; did you mean WEIR_SERVER__THREADS?\n"                        //
@@ -200,14 +200,14 @@ INSTANTIATE_TEST_SUITE_P(
                         "must be a string (HOST:PORT or [IPV6]:PORT), not an integer"},
                     Row{"TextForBoolean", "[api]\nlenient_numbers = \"true\"\n",
                         "must be true or false (true | false), not a string"},
-                    Row{"BooleanForNumber", "[server]\nthreads = true\n", "must be a number (0 to 256), not a boolean"},
+                    Row{"BooleanForNumber", "[server]\nthreads = true\n", "must be a number (0 to 64), not a boolean"},
                     Row{"BooleanForText", "[log]\nlevel = false\n", "not a boolean"},
                     Row{"DecimalForWhole", "[server]\nthreads = 1.0\n", "not a decimal number"},
                     Row{"DecimalForBytes", "[storage]\ntail_bytes_max = 1e6\n", "not a decimal number"},
                     Row{"Array", "[server]\nlisten = [\"a:1\"]\n", "not an array"},
                     Row{"TableForValue", "[server.listen]\nport = 1\n", "not a table"},
                     Row{"Date", "[server]\nthreads = 2026-01-01\n", "not a date or time"},
-                    Row{"NegativeInteger", "[server]\nthreads = -1\n", "must be 0 to 256, not \"-1\""},
+                    Row{"NegativeInteger", "[server]\nthreads = -1\n", "must be 0 to 64, not \"-1\""},
                     Row{"LargestInteger", "[storage]\ntail_bytes_max = 9223372036854775807\n", "must be 0 to 1TiB"},
                     Row{"NotANumber", "[server]\nidle_timeout_seconds = nan\n", "must be 0.01 to 86400"},
                     Row{"Infinity", "[server]\nidle_timeout_seconds = inf\n", "must be 0.01 to 86400"},
@@ -243,7 +243,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"DefaultRetentionAboveMax", "[limits]\nretention_seconds_max = 60\n",
             "limits.retention_seconds_default: must not be above limits.retention_seconds_max"},
         Row{"BothRetentions", "[limits]\nretention_seconds_max = 60\nretention_seconds_default = 60\n", ""},
-        Row{"MessageAboveQueue", "[limits]\nmessage_bytes_max = \"65MiB\"\n",
+        Row{"MessageAboveQueue", "[limits]\nmessage_bytes_max = \"129MiB\"\n",
             "limits.message_bytes_max: must not be above storage.queue_bytes_max"},
         Row{"MessageAboveBodies",
             "[limits]\nmessage_bytes_max = \"2MiB\"\n[server]\nbody_bytes_inflight_max = \"1MiB\"\n",
@@ -255,13 +255,13 @@ INSTANTIATE_TEST_SUITE_P(
             "limits.batch_body_bytes_max: must not be above server.body_bytes_inflight_max"},
         Row{"AnswerAboveAnswers", "[server]\nresponse_bytes_inflight_max = \"49MiB\"\n",
             "limits.consume_response_bytes_max: must not be above server.response_bytes_inflight_max"},
-        Row{"CommitAboveQueue", "[storage]\ncommit_bytes_max = \"65MiB\"\n",
+        Row{"CommitAboveQueue", "[storage]\ncommit_bytes_max = \"129MiB\"\n",
             "storage.commit_bytes_max: must not be above storage.queue_bytes_max"}),
     [](const auto& row) { return row.param.name; });
 
 TEST(Config, ChecksNothingTogetherWithAKeyThatIsWrongByItself) {
   const auto config = load_flags({{"storage.commit", "inline"}, {"server.threads", "one"}});
-  EXPECT_EQ(all_mistakes(config), "server.threads (flag): must be 0 to 256, not \"one\"\n");
+  EXPECT_EQ(all_mistakes(config), "server.threads (flag): must be 0 to 64, not \"one\"\n");
 }
 
 struct Value {

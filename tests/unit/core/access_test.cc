@@ -125,6 +125,46 @@ TEST_F(AccessTest, ChecksWhatItIsAskedToCreate) {
   EXPECT_EQ(created.error().fields[2].field, "expires_in");
 }
 
+TEST_F(AccessTest, ExpiredTokensMakeRoomForNewOnes) {
+  Access small(store, clock, random, 2);
+  ASSERT_TRUE(small.load(std::nullopt));
+  const auto issue = [&](std::optional<std::chrono::seconds> lifetime) {
+    NewToken wanted;
+    wanted.name = "t";
+    wanted.privileges = {Privilege::publish};
+    wanted.lifetime = lifetime;
+    return small.create(std::move(wanted));
+  };
+  ASSERT_TRUE(issue(std::nullopt));
+  ASSERT_TRUE(issue(1s));
+  EXPECT_EQ(issue(1s).error().code, Errc::validation_failed);
+  clock.advance(1s);
+  ASSERT_TRUE(issue(std::nullopt));
+  EXPECT_EQ(small.list().size(), 2u);
+  EXPECT_EQ(store.list(storage::Table::tokens, "").value().size(), 2u);
+}
+
+TEST_F(AccessTest, TellsThoseWhoWaitThatTheirTokenIsGone) {
+  const IssuedToken issued = create();
+  const CallerPtr early = access.authenticate("Bearer " + issued.text).value();
+  EXPECT_TRUE(access.still_valid(*early));
+  clock.advance(2min);
+  ASSERT_TRUE(access.authenticate("Bearer " + issued.text));
+  ASSERT_TRUE(access.save_last_used());  // later requests get another Caller
+  ASSERT_TRUE(access.revoke(issued.token.id));
+  EXPECT_FALSE(access.still_valid(*early));
+}
+
+TEST_F(AccessTest, LimitsNoAdminToTopics) {
+  NewToken wanted;
+  wanted.name = "x";
+  wanted.privileges = {Privilege::admin};
+  wanted.topics = {model::TopicId{1}};
+  const auto created = access.create(std::move(wanted));
+  ASSERT_FALSE(created);
+  EXPECT_EQ(created.error().fields.at(0).field, "topics");
+}
+
 TEST_F(AccessTest, CreatesNothingWhenTheStepBeforeFails) {
   NewToken wanted;
   wanted.name = "first";

@@ -191,6 +191,77 @@ TEST(BrokerPoll, ReadsBelowTheTailThroughTheStore) {
   }
 }
 
+TEST(BrokerPoll, CountsPollsThatWaitBelowTheTailToo) {
+  Core before;
+  const TopicId topic = before.create();
+  before.publish(topic, "{}");
+  BrokerLimits limits;
+  limits.polls_waiting_max = 1;
+  limits.tail_bytes_max = 0;  // nothing is adopted: every poll has to ask the store
+  Core core(limits, before.disk_);
+  const auto a = core.start_poll(after(topic, Offset{0}, 10s));
+  const auto b = core.start_poll(after(topic, Offset{0}, 10s));
+  EXPECT_EQ(b.error(), Errc::overloaded);
+  core.run();
+  EXPECT_FALSE(a.done());
+}
+
+TEST(BrokerPoll, HoldsThePageBudget) {
+  BrokerLimits limits;
+  limits.page_bytes_max = 3000;
+  for (const bool from_store : {false, true}) {
+    Core first(limits);
+    const TopicId topic = first.create();
+    first.publish(topic, R"({"filler":")" + std::string(2000, 'x') + R"("})");
+    limits.tail_bytes_max = from_store ? 0 : limits.tail_bytes_max;
+    Core second(limits, first.disk_);
+    Core& core = from_store ? second : first;
+    auto held = core.poll(from_oldest(topic));
+    ASSERT_EQ(held.value()->count, 1u);
+    EXPECT_EQ(core.poll(from_oldest(topic)).error(), Errc::overloaded) << "while the first page is held";
+    held.place->reset();
+    EXPECT_EQ(core.poll(from_oldest(topic)).value()->count, 1u);
+  }
+}
+
+TEST(BrokerPoll, AllowsOnePageBeyondTheBudget) {
+  BrokerLimits limits;
+  limits.page_bytes_max = 10;
+  Core core(limits);
+  const TopicId topic = core.create();
+  core.publish(topic, "{}");
+  EXPECT_EQ(core.poll(from_oldest(topic)).value()->count, 1u);
+}
+
+TEST(BrokerPoll, SharesOneReadOfTheStoreAmongThoseWhoWantTheSame) {
+  Core before;
+  const TopicId topic = before.create();
+  before.publish(topic, "{}");
+  Core core({}, before.disk_);
+  int reads = 0;
+  core.store_.fault = [&](std::string_view operation) {
+    reads += operation == "read" ? 1 : 0;
+    return std::optional<Error>();
+  };
+  std::vector<PageOutcome> pages;
+  for (int i = 0; i < 10; ++i) pages.push_back(core.start_poll(from_oldest(topic, 10s)));
+  core.run();
+  EXPECT_EQ(reads, 1);
+  for (const auto& page : pages) EXPECT_EQ(page.value(), pages[0].value());
+}
+
+TEST(BrokerPoll, GivesWhatCameJustBeforeTheDeadline) {
+  Core core;
+  const TopicId topic = core.create();
+  const auto page = core.start_poll(from_oldest(topic, 10s));
+  core.start_publish(topic, "{}");
+  core.store_executor_.run_all();  // durable, but the loop has not been told yet
+  core.clock_.advance(11s);
+  core.loop_a_.timers().advance(core.clock_.steady_now());
+  ASSERT_TRUE(page.done());
+  EXPECT_EQ(page.value()->count, 1u);
+}
+
 TEST(BrokerPoll, ServesTheTailAgainAfterARestart) {
   Core before;
   const TopicId topic = before.create();
@@ -298,6 +369,22 @@ TEST(BrokerCursor, LosslessWaitsBehindAnExpiredNewestMessage) {
   EXPECT_EQ(page.value()->count, 1u);
 }
 
+TEST(BrokerCursor, GivesNoMoreThanAskedForBehindAForgivenCursor) {
+  for (const CursorPolicy policy : {CursorPolicy::earliest, CursorPolicy::lossless}) {
+    Core core;
+    const TopicId topic = core.create();
+    core.publish(topic, "{}");
+    Outcome<void> purged;
+    core.topics_->purge(0, model::kDefaultWorkspace, topic, purged.callback());
+    core.run();
+    for (int i = 0; i < 10; ++i) core.publish(topic, "{}");
+    Poll poll = after(topic, Offset{0});
+    poll.policy = policy;
+    poll.count_max = 5;
+    EXPECT_EQ(core.poll(poll).value()->count, 5u);
+  }
+}
+
 TEST(BrokerCursor, RefusesACursorOfBeforeThePurge) {
   Core core;
   const TopicId topic = core.create();
@@ -374,6 +461,25 @@ TEST(BrokerRetention, TakesAShorterRetentionAtOnce) {
   core.topics_->update(0, model::kDefaultWorkspace, topic, patch, updated.callback());
   core.run();
   EXPECT_EQ(core.poll(from_oldest(topic)).value()->count, 0u);
+}
+
+TEST(BrokerRetention, KeepsWhatHasExpiredHiddenWhenItIsLengthened) {
+  Core core;
+  const TopicId topic = core.create("orders", "[]", 10s);
+  core.publish(topic, "{}");
+  core.advance(8s);
+  core.publish(topic, "{}");
+  core.advance(4s);
+  TopicPatch patch;
+  patch.retention = 1000s;
+  Outcome<TopicEntryPtr> updated;
+  core.topics_->update(0, model::kDefaultWorkspace, topic, patch, updated.callback());
+  core.run();
+  EXPECT_EQ(core.poll(from_oldest(topic)).value()->count, 1u);
+  core.advance(900s);
+  EXPECT_EQ(core.poll(from_oldest(topic)).value()->count, 1u) << "kept for the new time";
+  Core restarted({}, core.disk_, core.shared_clock_);
+  EXPECT_EQ(restarted.poll(from_oldest(topic)).value()->count, 1u);
 }
 
 TEST(BrokerRetention, NeverGivesDecreasingTimes) {

@@ -129,6 +129,14 @@ TEST_F(TopicLogTest, AdoptsWhatReachesTheEnd) {
   EXPECT_EQ(restarted.read(query(1), std::nullopt).count, 3u);
 }
 
+TEST_F(TopicLogTest, AdoptsNothingBeyondTheBudget) {
+  const auto spent = std::make_shared<TailBudget>(100);
+  TopicLog restarted(kTopic, Offset{0}, Offset{1}, at(500), spent);
+  const std::vector<model::Message> end{{Offset{0}, at(1), std::string(200, 'x')}};
+  restarted.adopt(end);
+  EXPECT_EQ(spent->used(), 0u);
+}
+
 TEST_F(TopicLogTest, ForgetsAfterAPurgeAndGoesOn) {
   append(log, 0, 1000, {"{}", "{}"});
   log.trim(Offset{2}, true);
@@ -168,6 +176,19 @@ TEST_F(TopicLogTest, StaysWithinTheBudgetOfAllTopics) {
   }
   EXPECT_EQ(a.read(query(1999), std::nullopt).count, 1u);
   EXPECT_EQ(b.read(query(1999), std::nullopt).count, 1u);
+}
+
+TEST_F(TopicLogTest, LeavesNothingInTheBudgetWhenTrimmedOrDeleted) {
+  const auto small = std::make_shared<TailBudget>(0);
+  TopicLog a(TopicId{1}, Offset{0}, Offset{0}, std::nullopt, small);
+  TopicLog b(TopicId{2}, Offset{0}, Offset{0}, std::nullopt, small);
+  append(a, 0, 1, {"{}"});
+  append(b, 0, 1, {"{}"});
+  a.trim(Offset{1}, true);
+  EXPECT_EQ(small->over_budget(), TopicId{2}) << "not the one that is gone already";
+  b.mark_deleted();
+  EXPECT_EQ(small->used(), 0u);
+  EXPECT_EQ(small->over_budget(), std::nullopt);
 }
 
 TEST_F(TopicLogTest, MayOutliveTheBroker) {
