@@ -11,6 +11,13 @@ namespace weir::http {
 
 namespace net = boost::asio;
 
+namespace {
+// What a client has to send or take in a time that it is given.
+std::int64_t bytes_expected(const ServerOptions& options, std::chrono::milliseconds time) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(options.body_bytes_per_second_min) * time.count() / 1000);
+}
+}  // namespace
+
 Connection::Connection(std::shared_ptr<LoopContext> context, Socket socket, std::string peer)
     : context_(std::move(context)), socket_(std::move(socket)), peer_(std::move(peer)) {
   context_->shared->connections.fetch_add(1, std::memory_order_relaxed);
@@ -34,9 +41,7 @@ void Connection::start_refused() {
   new_exchange();
   set_request_id({});
   close_after_ = linger_after_ = true;
-  Response response = error_response(503, "unavailable", "The server has too many connections, try again later");
-  response.headers = "Retry-After: 1\r\n";
-  answer(std::move(response));
+  answer(unavailable_response("The server has too many connections, try again later"));
   flush(context_->direct_out);
 }
 
@@ -83,8 +88,14 @@ void Connection::on_deadline() {
   switch (std::exchange(wait_, Wait::none)) {
     case Wait::none: return;
     case Wait::idle:
-    case Wait::send:
     case Wait::linger: close(); return;
+    case Wait::send:
+      if (taken() - pending_->taken_checked >= bytes_expected(options, options.send_timeout)) {
+        wait_for_client();
+      } else {
+        close();
+      }
+      return;
     case Wait::head:
       refuse({408, "request_timeout",
               "The request head took longer than " + std::to_string(options.head_timeout.count()) + " ms"});
@@ -94,8 +105,7 @@ void Connection::on_deadline() {
         close();  // the rest of a refused body: its answer has been given
         return;
       }
-      const auto expected = options.body_bytes_per_second_min * options.body_timeout.count() / 1000;
-      if (incoming_->window >= std::max<std::uint64_t>(1, static_cast<std::uint64_t>(expected))) {
+      if (static_cast<std::int64_t>(incoming_->window) >= bytes_expected(options, options.body_timeout)) {
         incoming_->window = 0;
         wait_for(Wait::body, options.body_timeout);
         return;

@@ -68,7 +68,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     std::shared_ptr<const std::string> shared;
     std::string_view tail;
     std::size_t sent = 0;
-    std::uint64_t charged = 0;  ///< of response_bytes_inflight
+    std::uint64_t charged = 0;       ///< of response_bytes_inflight
+    std::int64_t taken_checked = 0;  ///< taken() when the deadline was set
     std::size_t size() const { return head.size() + body.size() + (shared ? shared->size() : 0) + tail.size(); }
   };
   struct LazyBuffer;
@@ -114,6 +115,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void flush(std::string& bytes);
   void transmit(std::string& head, std::string body, std::shared_ptr<const std::string> shared, std::string_view tail);
   void arm_write();
+  void wait_for_client();
+  std::int64_t taken();
   void on_written(const boost::system::error_code& error, std::size_t bytes);
   void output_done();
   bool output_pending() const { return pending_ != nullptr; }

@@ -250,7 +250,7 @@ void Connection::dispatch(std::string_view head_bytes) {
   head.peer = peer_;
   begin_exchange(head);
   if (shared.draining.load(std::memory_order_relaxed)) {
-    reject(error_response(503, "unavailable", "The server is shutting down"), head);
+    reject(unavailable_response("The server is shutting down"), head);
     return;
   }
   if (head.asterisk) {
@@ -277,10 +277,9 @@ void Connection::dispatch(std::string_view head_bytes) {
     reject(error_response(417, "expectation_failed", "The only expectation served is 100-continue"), head);
     return;
   }
-  if (shared.response_bytes_inflight.load(std::memory_order_relaxed) > shared.options.response_bytes_inflight_max) {
-    Response response = error_response(503, "unavailable", "Too many answers wait for their clients, try again later");
-    response.headers = "Retry-After: 1\r\n";
-    reject(std::move(response), head);
+  if (match.route->large_answers &&
+      shared.response_bytes_inflight.load(std::memory_order_relaxed) > shared.options.response_bytes_inflight_max) {
+    reject(unavailable_response("Too many answers wait for their clients, try again later"), head);
     return;
   }
   Admission admission;
@@ -321,9 +320,7 @@ void Connection::receive_body(Accepted accepted, const ParsedHead& head, std::ui
   incoming_->bytes_max = bytes_max;
   if (!charge_body(head.chunked ? 0 : here.size())) {
     drop_incoming();
-    Response response = error_response(503, "unavailable", "Too many request bodies are coming in, try again later");
-    response.headers = "Retry-After: 1\r\n";
-    reject(std::move(response), head);
+    reject(unavailable_response("Too many request bodies are coming in, try again later"), head);
     return;
   }
   if (!head.chunked) {

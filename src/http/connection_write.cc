@@ -5,6 +5,7 @@
 #include <charconv>
 #include <utility>
 
+#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -173,7 +174,7 @@ void Connection::transmit(std::string& head, std::string body, std::shared_ptr<c
     rest->tail = tail;
     pending_ = std::move(rest);
     context_->shared->response_bytes_inflight.fetch_add(pending_->charged, std::memory_order_relaxed);
-    wait_for(Wait::send, context_->shared->options.send_timeout);
+    wait_for_client();
     arm_write();
   }
   head.clear();
@@ -204,6 +205,19 @@ void Connection::arm_write() {
                             });
 }
 
+void Connection::wait_for_client() {
+  pending_->taken_checked = taken();
+  wait_for(Wait::send, context_->shared->options.send_timeout);
+}
+
+// Bytes that the client has acknowledged, counted from wherever the pending answer began. The kernel asks for more only
+// when a good part of its buffer, which can be megabytes, is free again: that is too coarse to tell slow from stalled.
+std::int64_t Connection::taken() {
+  int queued = 0;
+  if (::ioctl(socket_->native_handle(), SIOCOUTQ, &queued) != 0) queued = 0;
+  return static_cast<std::int64_t>(pending_->sent) - queued;
+}
+
 void Connection::on_written(const boost::system::error_code& error, std::size_t bytes) {
   if (state_ == State::closed || pending_ == nullptr) return;
   if (error) {
@@ -212,8 +226,7 @@ void Connection::on_written(const boost::system::error_code& error, std::size_t 
   }
   pending_->sent += bytes;
   if (pending_->sent < pending_->size()) {
-    wait_for(Wait::send, context_->shared->options.send_timeout);
-    arm_write();
+    arm_write();  // the deadline stands: what counts is how much the client takes until then
     return;
   }
   drop_pending();

@@ -1,6 +1,7 @@
 #include "http/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -93,14 +94,12 @@ class HeadParser final : public bhttp::basic_parser<true> {
     body_limit(boost::none);
   }
 
-  int hosts = 0;
   int lengths = 0;
   int encodings = 0;
-  int expectations = 0;
-  std::string_view host;
+  std::optional<std::string_view> host;
   std::string_view length;
   std::string_view encoding;
-  std::string_view expectation;
+  std::optional<std::string_view> expectation;
   int version = 0;
 
  private:
@@ -115,7 +114,6 @@ class HeadParser final : public bhttp::basic_parser<true> {
   }
   void on_field_impl(bhttp::field name, text name_text, text value, error_code&) override {
     if (name == bhttp::field::host) {
-      ++hosts;
       host = view(value);
     } else if (name == bhttp::field::content_length) {
       ++lengths;
@@ -124,7 +122,6 @@ class HeadParser final : public bhttp::basic_parser<true> {
       ++encodings;
       encoding = view(value);
     } else if (name == bhttp::field::expect) {
-      ++expectations;
       expectation = view(value);
     }
     out_.fields.emplace_back(view(name_text), view(value));
@@ -224,6 +221,19 @@ std::optional<Refusal> check_framing(const HeadParser& parser, ParsedHead& head)
   return std::nullopt;
 }
 
+// Of two such fields one reader takes the first and another the last: a proxy in front may have judged the other one.
+std::optional<Refusal> check_repeated(const ParsedHead& head) {
+  static constexpr std::string_view kOnce[] = {"Host", "Authorization", "Content-Type", "Idempotency-Key", "Expect"};
+  std::array<bool, std::size(kOnce)> seen{};
+  for (const auto& [name, value] : head.fields) {
+    for (std::size_t i = 0; i < std::size(kOnce); ++i) {
+      if (!same_name(name, kOnce[i])) continue;
+      if (std::exchange(seen[i], true)) return bad(std::string(kOnce[i]) + " is given more than once");
+    }
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool same_name(std::string_view a, std::string_view b) noexcept {
@@ -298,12 +308,12 @@ std::optional<Refusal> parse_head(std::string_view bytes, ParsedHead& head) {
   head.http10 = parser.version == 10;
   head.keep_alive = parser.keep_alive();
   if (auto why = check_framing(parser, head)) return why;
-  if (parser.hosts > 1) return bad("Host is given more than once");
-  if (parser.hosts == 0 && !head.http10) return bad("Host is missing");
-  if (!valid_host(parser.host)) return bad("Host is malformed");
+  if (auto why = check_repeated(head)) return why;
+  if (!parser.host && !head.http10) return bad("Host is missing");
+  if (!valid_host(parser.host.value_or(""))) return bad("Host is malformed");
   if (auto why = split_target(head)) return why;
-  if (parser.expectations > 0 && !head.http10) {
-    head.expect_continue = parser.expectations == 1 && same_name(parser.expectation, "100-continue");
+  if (parser.expectation && !head.http10) {
+    head.expect_continue = same_name(*parser.expectation, "100-continue");
     head.expect_unknown = !head.expect_continue;
   }
   return std::nullopt;

@@ -84,6 +84,12 @@ void append_line(std::string& out, std::string_view name, std::string_view value
 
 }  // namespace
 
+Response unavailable_response(std::string_view message) {
+  Response response = error_response(503, "unavailable", message);
+  response.headers = "Retry-After: 1\r\n";
+  return response;
+}
+
 void append_head(std::string& out, const Response& response, const Framing& framing) {
   if (response.status == 200) {
     out += "HTTP/1.1 200 OK\r\nDate: ";

@@ -28,6 +28,9 @@ struct Framing {
   bool say_keep_alive = false;  ///< HTTP/1.0 clients that asked for it need to hear it
 };
 
+/// 503 with the code `unavailable` and when to come back.
+Response unavailable_response(std::string_view message);
+
 /// Appends the status line, all fields and the empty line.
 void append_head(std::string& out, const Response& response, const Framing& framing);
 

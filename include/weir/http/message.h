@@ -100,6 +100,8 @@ struct Route {
   std::string pattern;             ///< "/api/v1/topics/:topic_id/consume"; a `:name` segment captures
   std::size_t body_bytes_max = 0;  ///< more: 413
   std::function<Admission(const RequestHead& head)> begin;
+  /// Its answers may be megabytes: refused with 503 while response_bytes_inflight_max is passed.
+  bool large_answers = false;
 };
 
 /// Query keys and values, percent-decoded, '+' as space, in order. Empty if the escapes are broken.

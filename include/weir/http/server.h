@@ -15,19 +15,23 @@
 namespace weir::http {
 
 struct ServerOptions {
-  std::string listen = "127.0.0.1:8080";                ///< HOST:PORT, [V6]:PORT; port 0: any free one
-  std::size_t threads = 1;                              ///< loops, each with a listening socket of its own
-  std::size_t connections_max = 100'000;                ///< over all loops; more are answered 503 and closed
-  std::size_t header_bytes_max = 16 * 1024;             ///< request line and fields; more: 431
-  std::size_t header_fields_max = 100;                  ///< more: 431
-  std::size_t target_bytes_max = 8 * 1024;              ///< more: 414
-  std::size_t body_bytes_inflight_max = 256 << 20;      ///< request bodies being received, over all; more: 503
-  std::size_t response_bytes_inflight_max = 512 << 20;  ///< answers not yet taken by clients, over all; more: 503
+  std::string listen = "127.0.0.1:8080";            ///< HOST:PORT, [V6]:PORT; port 0: any free one
+  std::size_t threads = 1;                          ///< loops, each with a listening socket of its own
+  std::size_t connections_max = 100'000;            ///< over all loops; more are answered 503 and closed
+  std::size_t header_bytes_max = 16 * 1024;         ///< request line and fields; more: 431
+  std::size_t header_fields_max = 100;              ///< more: 431
+  std::size_t target_bytes_max = 8 * 1024;          ///< more: 414
+  std::size_t body_bytes_inflight_max = 256 << 20;  ///< request bodies being received, over all; more: 503
+  /// Answers not yet taken by clients, over all; more: 503 for routes with large answers, the others go on.
+  std::size_t response_bytes_inflight_max = 512 << 20;
   std::chrono::milliseconds head_timeout{10'000};  ///< from the first byte of a request to the end of its head: 408
-  std::chrono::milliseconds body_timeout{30'000};  ///< for the body, restarted while it comes at body_rate_min or more
-  std::size_t body_bytes_per_second_min = 1024;
+  /// For the body; starts again while it comes at body_bytes_per_second_min or more, else 408.
+  std::chrono::milliseconds body_timeout{30'000};
+  std::size_t body_bytes_per_second_min = 1024;    ///< of requests' bodies and of answers, both over their timeout
   std::chrono::milliseconds idle_timeout{75'000};  ///< between requests: closed
-  std::chrono::milliseconds send_timeout{30'000};  ///< without any progress of an answer: cut
+  /// For an answer that the client does not take at once; starts again while the client has taken (acknowledged) at
+  /// least body_bytes_per_second_min * send_timeout since it last started, else the client is cut.
+  std::chrono::milliseconds send_timeout{30'000};
   enum class AccessLog : std::uint8_t { off, errors, all } access_log = AccessLog::errors;
 };
 

@@ -101,14 +101,47 @@ TEST(Deadlines, AClientThatDoesNotReadIsCut) {
   EXPECT_EQ(server.shared_body.use_count(), 1);
 }
 
-TEST(Deadlines, AClientThatReadsSlowlyIsNot) {
+// Takes up to `sip_bytes` of an answer each 5 ms while `go_on()`; returns how much that was.
+template <class F>
+std::size_t sip(TestServer& server, Client& client, std::size_t sip_bytes, F go_on) {
+  std::size_t taken = 0;
+  std::string bytes(sip_bytes, '\0');
+  for (auto next = std::chrono::steady_clock::now(); go_on(); next += 5ms) {
+    const ssize_t got = ::recv(client.fd(), bytes.data(), bytes.size(), 0);
+    if (got <= 0) break;
+    taken += static_cast<std::size_t>(got);
+    while (std::chrono::steady_clock::now() < next) server.on_loop([] {});
+  }
+  return taken;
+}
+
+TEST(Deadlines, AClientThatTakesItsAnswerTooSlowlyIsCut) {
   ServerOptions options = quick();
-  options.send_timeout = 500ms;
+  options.send_timeout = 400ms;
+  options.body_bytes_per_second_min = 100'000'000;  // we take less than a seventh of that, but more whenever asked
   TestServer server(options);
-  Client client(server.address(), 4096);
+  server.on_loop([&] { server.shared_body = std::make_shared<const std::string>(32 << 20, 's'); });
+  Client client(server.address(), 64 * 1024);
   client.send(get("/large"));
-  const Answer answer = client.read_answer();
-  EXPECT_EQ(answer.body.size(), server.shared_body->size() + 2);
+  ASSERT_TRUE(client.receive());
+  const std::size_t taken = sip(server, client, 65536, [&] { return server->connections_open() != 0; });
+  EXPECT_EQ(server->connections_open(), 0u);
+  EXPECT_LT(taken, server.shared_body->size() / 2);
+}
+
+TEST(Deadlines, AClientThatTakesItsAnswerFastEnoughMayTakeLonger) {
+  ServerOptions options = quick();
+  options.send_timeout = 400ms;
+  options.body_bytes_per_second_min = 1000;
+  TestServer server(options);
+  Client client(server.address(), 64 * 1024);
+  client.send(get("/large"));
+  // In 400 ms far less than makes the kernel ask for more.
+  const auto until = std::chrono::steady_clock::now() + 1s;
+  const std::size_t taken = sip(server, client, 2048, [&] { return std::chrono::steady_clock::now() < until; });
+  while (client.receive()) {
+  }
+  EXPECT_GT(taken + client.received().size(), server.shared_body->size());
 }
 
 TEST(Deadlines, AParkedRequestHasNone) {

@@ -96,6 +96,13 @@ std::vector<Case> cases() {
       {"HostList", 400, "GET /ping HTTP/1.1\r\nHost: x, y\r\n\r\n"},
       {"HostWithPath", 400, "GET /ping HTTP/1.1\r\nHost: x/y\r\n\r\n"},
       {"HostWithUser", 400, "GET /ping HTTP/1.1\r\nHost: u@x\r\n\r\n"},
+      // Other fields that are given once or not at all.
+      {"AuthorizationTwice", 400, with("Authorization: Bearer a\r\nX-A: b\r\nauthorization: Bearer b")},
+      {"AuthorizationTwiceEqual", 400, with("Authorization: Bearer a\r\nAuthorization: Bearer a")},
+      {"AuthorizationTwiceIn10", 400, "GET /ping HTTP/1.0\r\nAuthorization: a\r\nAuthorization: b\r\n\r\n"},
+      {"ContentTypeTwice", 400, with("Content-Type: text/plain\r\nContent-Type: application/json")},
+      {"IdempotencyKeyTwice", 400, with("Idempotency-Key: a\r\nIDEMPOTENCY-KEY: b")},
+      {"ExpectTwice", 400, with("Expect: 100-continue\r\nExpect: 100-continue")},
       // The request line.
       {"Http09", 400, "GET /ping\r\n\r\n"},
       {"NoTarget", 400, "GET HTTP/1.1\r\nHost: x\r\n\r\n"},
@@ -184,6 +191,17 @@ TEST_P(Malformed, IsRefusedAndNothingAfterItIsServed) {
 INSTANTIATE_TEST_SUITE_P(Table, Malformed, ::testing::ValuesIn(cases()),
                          [](const auto& row) { return std::string(row.param.name); });
 
+TEST(Repeated, FieldIsNamedInTheRefusal) {
+  TestServer server;
+  for (const std::string name : {"Authorization", "Content-Type", "Expect", "Host", "Idempotency-Key"}) {
+    Client client(server.address());
+    const Answer answer = client.ask("GET /ping HTTP/1.1\r\nHost: x\r\n" + name + ": x\r\n" + name + ": x\r\n\r\n");
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_EQ(answer.body,
+              "{\"message\":\"Bad request: " + name + " is given more than once\",\"code\":\"bad_request\"}");
+  }
+}
+
 struct Good {
   const char* name;
   std::string request;
@@ -211,6 +229,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Good{"EncodingInAnyCase", with("transfer-ENCODING: CHUNKED") + "2\r\nok\r\n0\r\n\r\n", "ok"},
                       Good{"EmptyValue", "GET /ping HTTP/1.1\r\nHost:\r\nX-A:\r\n\r\n", "pong"},
                       Good{"ValueNotAscii", "GET /ping HTTP/1.1\r\nHost: x\r\nX-A: \xC3\xA4\r\n\r\n", "pong"},
+                      Good{"RequestIdTwice",
+                           "GET /ping HTTP/1.1\r\nHost: x\r\nX-Request-Id: a\r\nX-Request-Id: b\r\n\r\n", "pong"},
                       Good{"TabInValue", "GET /ping HTTP/1.1\r\nHost: x\r\nX-A: b\tc\r\n\r\n", "pong"},
                       Good{"AbsoluteForm", "GET http://x:8080/ping?a=b HTTP/1.1\r\nHost: y\r\n\r\n", "pong"},
                       Good{"AbsoluteFormHttps", "GET HTTPS://[::1]:1/ping HTTP/1.1\r\nHost: y\r\n\r\n", "pong"},

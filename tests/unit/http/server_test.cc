@@ -108,6 +108,7 @@ TEST(Drain, ClosesIdleConnectionsAndLetsRequestsFinish) {
   // What had not become a request is told to come again.
   const Answer late = half.ask("Host: x\r\n\r\n");
   EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.header("Retry-After"), "1");
   EXPECT_EQ(late.header("Connection"), "close");
   server.answer_parked("held");
   const Answer held = busy.read_answer();

@@ -283,6 +283,7 @@ class TestServer {
                        std::move(r).send({.body = "<", .shared = shared_body, .tail = ">"});
                      });
                    }});
+    all.back().large_answers = true;
     all.push_back({Method::get, "/empty", 0, [](const RequestHead&) -> Admission { return Response{.status = 204}; }});
     all.push_back({Method::put, "/close", 0,
                    [](const RequestHead&) -> Admission { return Response{.body = "bye", .close = true}; }});
