@@ -160,7 +160,8 @@ bool Committer::commit_queued() {
     working_.swap(incoming_);
   }
   if (working_.empty()) {
-    if (mode_.load() == Mode::reopen) ready_to_write();
+    // Reopening may bring messages of the failed commit: their readers are woken like those of any other.
+    if (mode_.load() == Mode::reopen && ready_to_write() && watcher_ != nullptr) watcher_->on_commit_end();
     return false;
   }
   for (std::size_t begin = 0; begin < working_.size();) {

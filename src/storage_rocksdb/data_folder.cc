@@ -181,7 +181,10 @@ Result<void> DataFolder::begin() {
   state_ = "initialising";
   // The folder itself may be new.
   if (!sync_folder(fs::absolute(path_).parent_path())) return unusable("cannot sync the parent of " + path_.string());
-  return write_format();
+  WEIR_TRY(write_format());
+  fs::create_directory(store(), failed);  // RocksDB would make it too, after complaining that it is not there
+  if (failed) return unusable("cannot create " + store().string() + ": " + failed.message());
+  return ok();
 }
 
 Result<void> DataFolder::check_store() const {

@@ -28,7 +28,10 @@ class EngineLogger final : public rocksdb::Logger {
   using Logger::Logv;
   void Logv(const char* format, va_list arguments) override {
     char line[1024];
-    if (std::vsnprintf(line, sizeof line, format, arguments) > 0) log::logger("storage").warn("engine: {}", line);
+    if (std::vsnprintf(line, sizeof line, format, arguments) <= 0) return;
+    std::string_view text = line;
+    while (text.ends_with('\n') || text.ends_with(' ')) text.remove_suffix(1);
+    log::logger("storage").warn("engine: {}", text);
   }
 };
 
