@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -61,7 +62,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     ChunkDecoder chunks;
     bool chunked = false;
   };
-  /// What the kernel has not taken yet, in this order.
+  /// The bytes of an answer, in this order.
+  using Parts = std::array<std::string_view, 4>;
+  /// What the kernel has not taken yet.
   struct Pending {
     std::string head;
     std::string body;
@@ -70,6 +73,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     std::size_t sent = 0;
     std::uint64_t charged = 0;       ///< of response_bytes_inflight
     std::int64_t taken_checked = 0;  ///< taken() when the deadline was set
+    Parts parts() const { return {head, body, shared ? std::string_view(*shared) : std::string_view{}, tail}; }
     std::size_t size() const { return head.size() + body.size() + (shared ? shared->size() : 0) + tail.size(); }
   };
   struct LazyBuffer;
@@ -117,7 +121,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void arm_write();
   void wait_for_client();
   std::int64_t taken();
-  void on_written(const boost::system::error_code& error, std::size_t bytes);
+  void on_writable(const boost::system::error_code& error);
+  std::optional<std::size_t> send_some(const Parts& parts, std::size_t skip);
   void output_done();
   bool output_pending() const { return pending_ != nullptr; }
   void drop_pending();

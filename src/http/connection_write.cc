@@ -17,8 +17,6 @@
 
 namespace weir::http {
 
-namespace net = boost::asio;
-
 namespace {
 /// Up to here copying the parts of an answer into one buffer is cheaper than handing them to the kernel one by one.
 constexpr std::size_t kCopyBytesMax = 32 * 1024;
@@ -133,33 +131,17 @@ void Connection::flush(std::string& bytes) {
 
 void Connection::transmit(std::string& head, std::string body, std::shared_ptr<const std::string> shared,
                           std::string_view tail) {
-  std::array<iovec, 4> parts{};
-  std::size_t count = 0;
-  std::size_t total = 0;
-  for (const std::string_view part : {std::string_view(head), std::string_view(body),
-                                      shared ? std::string_view(*shared) : std::string_view{}, tail}) {
-    if (part.empty()) continue;
-    parts[count++] = {const_cast<char*>(part.data()), part.size()};
-    total += part.size();
-  }
   WEIR_ASSERT(!output_pending());  // nothing is read, so nothing is answered, until the last answer is out
-  ssize_t result = 0;
-  do {
-    if (count == 1) {
-      result = ::send(socket_->native_handle(), parts[0].iov_base, total, MSG_NOSIGNAL | MSG_DONTWAIT);
-    } else {
-      msghdr message{};
-      message.msg_iov = parts.data();
-      message.msg_iovlen = count;
-      result = ::sendmsg(socket_->native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    }
-  } while (result < 0 && errno == EINTR);
-  if (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+  const Parts parts = {head, body, shared ? std::string_view(*shared) : std::string_view{}, tail};
+  std::size_t total = 0;
+  for (const std::string_view part : parts) total += part.size();
+  const auto result = send_some(parts, 0);
+  if (!result) {
     head.clear();
     close();
     return;
   }
-  auto sent = static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+  const std::size_t sent = *result;
   if (sent < total) {
     const std::size_t head_sent = std::min(sent, head.size());
     const std::string_view head_rest = std::string_view(head).substr(head_sent);
@@ -187,22 +169,36 @@ void Connection::drop_pending() {
   pending_.reset();
 }
 
-void Connection::arm_write() {
-  std::array<net::const_buffer, 4> buffers;
+// Sends what it can of `parts` beyond the first `skip` bytes; empty when the connection is broken. Not left to Asio:
+// its completion would wait in a queue, and taken() be wrong until then.
+std::optional<std::size_t> Connection::send_some(const Parts& parts, std::size_t skip) {
+  std::array<iovec, std::tuple_size_v<Parts>> buffers{};
   std::size_t count = 0;
-  std::size_t skip = pending_->sent;
-  const Pending& pending = *pending_;
-  for (const std::string_view part :
-       {std::string_view(pending.head), std::string_view(pending.body),
-        pending.shared ? std::string_view(*pending.shared) : std::string_view{}, pending.tail}) {
+  for (std::string_view part : parts) {
     const std::size_t skipped = std::min(skip, part.size());
     skip -= skipped;
-    buffers[count++] = net::const_buffer(part.data() + skipped, part.size() - skipped);
+    part.remove_prefix(skipped);
+    if (!part.empty()) buffers[count++] = {const_cast<char*>(part.data()), part.size()};
   }
-  socket_->async_write_some(buffers,
-                            [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
-                              self->on_written(error, bytes);
-                            });
+  ssize_t result = 0;
+  do {
+    if (count == 1) {
+      result = ::send(socket_->native_handle(), buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    } else {
+      msghdr message{};
+      message.msg_iov = buffers.data();
+      message.msg_iovlen = count;
+      result = ::sendmsg(socket_->native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
+  } while (result < 0 && errno == EINTR);
+  if (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return std::nullopt;
+  return static_cast<std::size_t>(std::max<ssize_t>(result, 0));
+}
+
+void Connection::arm_write() {
+  socket_->async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
+    self->on_writable(error);
+  });
 }
 
 void Connection::wait_for_client() {
@@ -218,13 +214,14 @@ std::int64_t Connection::taken() {
   return static_cast<std::int64_t>(pending_->sent) - queued;
 }
 
-void Connection::on_written(const boost::system::error_code& error, std::size_t bytes) {
+void Connection::on_writable(const boost::system::error_code& error) {
   if (state_ == State::closed || pending_ == nullptr) return;
-  if (error) {
+  const auto sent = error ? std::nullopt : send_some(pending_->parts(), pending_->sent);
+  if (!sent) {
     close();
     return;
   }
-  pending_->sent += bytes;
+  pending_->sent += *sent;
   if (pending_->sent < pending_->size()) {
     arm_write();  // the deadline stands: what counts is how much the client takes until then
     return;
