@@ -59,6 +59,7 @@ void Connection::close() {
   disarm();
   wait_ = Wait::none;
   drop_pending();
+  deferred_.reset();
   drop_incoming();
   release_block();
   if (pumping_) context_->pump_out.clear();
@@ -120,6 +121,12 @@ void Connection::on_deadline() {
 
 void Connection::respond(std::uint32_t request, Response response) {
   if (state_ != State::handling || request != request_) return;
+  if (output_pending()) {
+    // Answers to requests that were pipelined before this one are still on their way: this one follows them.
+    exchange_->hook = {};
+    deferred_ = std::make_unique<Response>(std::move(response));
+    return;
+  }
   state_ = State::head;
   answer(std::move(response));
   if (pumping_) return;

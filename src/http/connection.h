@@ -33,7 +33,8 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   /// Closes if it is idle; else the answer under way will say so.
   void drain();
   void close();
-  /// No handler of ours is waiting to run: if a read is armed, it has got nothing yet.
+  bool closed() const noexcept { return state_ == State::closed; }
+  /// No handler of ours is waiting to run: if a read is armed, it has got nothing yet, and needs no block.
   void let_go_of_block();
   /// In the list of its loop.
   Connection* next_in_loop() const { return next_; }
@@ -141,7 +142,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   bool arming_ = false;
   bool pumping_ = false;
   bool pump_posted_ = false;
-  bool lent_ = false;  // in context_->armed
+  bool lent_ = false;  // see LoopContext::lend()
   bool eof_seen_ = false;
   bool close_after_ = false;   // the answer being given is the last
   bool linger_after_ = false;  // and the client may still be sending
@@ -158,6 +159,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Incoming> incoming_;
   std::unique_ptr<Pending> pending_;
+  std::unique_ptr<Response> deferred_;  // the answer of the request being handled, while pending_ is not out yet
   char inline_[32];
 };
 

@@ -5,6 +5,8 @@
 
 #include <boost/asio/error.hpp>
 
+#include "weir/base/assert.h"
+
 #include "http/connection.h"
 
 namespace weir::http {
@@ -81,13 +83,14 @@ void Connection::release_block() {
 
 void Connection::lend_block() {
   if (lent_) return;
-  context_->armed.push_back(shared_from_this());
+  context_->lend(shared_from_this());
   lent_ = true;
 }
 
 void Connection::let_go_of_block() {
   lent_ = false;
-  if (state_ == State::head && read_armed_ && buffered().empty()) release_block();
+  const bool between = state_ == State::head || state_ == State::handling;
+  if (between && read_armed_ && buffered().empty()) release_block();
 }
 
 void Connection::arm_read() {
@@ -115,7 +118,9 @@ void Connection::on_read(const boost::system::error_code& error, std::size_t byt
       if (state_ == State::handling) return;
       break;
     case Into::block:
-      if (block_ != nullptr) end_ += static_cast<std::uint32_t>(bytes);
+      if (state_ == State::lingering) break;
+      WEIR_ASSERT(block_ != nullptr);  // bytes that were received are never dropped
+      end_ += static_cast<std::uint32_t>(bytes);
       if (incoming_ != nullptr) incoming_->window += bytes;
       break;
     case Into::body:
@@ -183,7 +188,11 @@ void Connection::settle() {
         disarm();
       }
       if (!buffered().empty()) return;
-      release_block();
+      if (block_ != nullptr && read_armed_) {
+        lend_block();  // the read may have put bytes there that its handler, which has yet to run, will count
+      } else {
+        release_block();
+      }
       if (inline_bytes_ == 0) arm_read();
       return;
     case State::head:
@@ -195,8 +204,14 @@ void Connection::settle() {
     close();
     return;
   }
-  if (buffered().empty()) {
-    if (state_ == State::head && block_ != nullptr && !read_armed_) {
+  if (state_ != State::head && wait_ != Wait::body) {
+    wait_for(Wait::body, context_->shared->options.body_timeout);  // a send deadline took its place meanwhile
+  }
+  if (read_armed_) {
+    // The read may have put bytes into the block that its handler, which has yet to run, will count: nothing moves.
+    if (block_ != nullptr) lend_block();
+  } else if (buffered().empty()) {
+    if (state_ == State::head && block_ != nullptr) {
       // Asio tries to read at once: a busy client's next request may be here already.
       begin_ = end_ = 0;
       lend_block();
@@ -205,14 +220,15 @@ void Connection::settle() {
     } else {
       begin_ = end_ = 0;
     }
-    if (state_ == State::head) wait_for(Wait::idle, context_->shared->options.idle_timeout);
-  } else {
-    if (begin_ != 0) {
-      std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
-    }
-    if (state_ == State::head && wait_ != Wait::head) wait_for(Wait::head, context_->shared->options.head_timeout);
+  } else if (begin_ != 0) {
+    std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (state_ == State::head && buffered().empty()) {
+    wait_for(Wait::idle, context_->shared->options.idle_timeout);
+  } else if (state_ == State::head && wait_ != Wait::head) {
+    wait_for(Wait::head, context_->shared->options.head_timeout);
   }
   arm_read();
 }

@@ -229,7 +229,13 @@ void Connection::on_writable(const boost::system::error_code& error) {
   drop_pending();
   wait_ = Wait::none;
   output_done();
-  if (state_ != State::closed && state_ != State::lingering) pump();
+  if (state_ == State::closed || state_ == State::lingering) return;
+  if (deferred_ != nullptr) {
+    const auto response = std::exchange(deferred_, nullptr);
+    respond(request_, std::move(*response));
+  } else {
+    pump();
+  }
 }
 
 void Connection::output_done() {

@@ -20,8 +20,17 @@ LoopContext::LoopContext(std::shared_ptr<Shared> server, std::size_t index)
 }
 
 void LoopContext::let_go_of_blocks() {
-  for (const auto& connection : armed) connection->let_go_of_block();
-  armed.clear();
+  for (const auto& connection : armed_) connection->let_go_of_block();
+  armed_.clear();
+}
+
+void LoopContext::lend(std::shared_ptr<Connection> connection) {
+  if (armed_.size() >= sweep_at_) {
+    // A loop that is never quiet must not keep connections that are long gone.
+    std::erase_if(armed_, [](const auto& old) { return old->closed(); });
+    sweep_at_ = std::max(kSweepAtMin, 2 * armed_.size());
+  }
+  armed_.push_back(std::move(connection));
 }
 
 LoopContext::~LoopContext() = default;

@@ -83,6 +83,8 @@ struct LoopContext {
   void release_exchange(std::unique_ptr<Exchange> exchange);
 
   void request_begun() { requests_open.store(requests_open.load(std::memory_order_relaxed) + 1); }
+  /// Has `connection` asked for its block back when the loop is quiet.
+  void lend(std::shared_ptr<Connection> connection);
   /// `count` requests are over: answered and handed to the kernel, or their client has gone.
   void requests_done(std::size_t count);
 
@@ -97,8 +99,6 @@ struct LoopContext {
   ParsedHead head;
   DateCache date;
   std::uint64_t next_id = 0;
-  /// Connections that tried to read into a block of theirs in this round; see let_go_of_blocks().
-  std::vector<std::shared_ptr<Connection>> armed;
   Connection* connections = nullptr;  ///< all of this loop, linked through themselves
   std::atomic<std::size_t> requests_open{0};
 
@@ -106,6 +106,11 @@ struct LoopContext {
   /// A block is lent to the attempt to read that arming makes; who got nothing by the end of the round does not need
   /// it.
   void let_go_of_blocks();
+
+  static constexpr std::size_t kSweepAtMin = 1024;
+  std::size_t sweep_at_ = kSweepAtMin;
+  /// Connections that armed a read while they held a block; see let_go_of_blocks().
+  std::vector<std::shared_ptr<Connection>> armed_;
 
   static constexpr std::size_t kBlocksKept = 256;
   static constexpr std::size_t kExchangesKept = 256;

@@ -115,6 +115,55 @@ TEST(Connection, AnswersPipelinedRequestsInOrder) {
   for (int i = 0; i < 200; ++i) ASSERT_EQ(client.read_answer().body, std::to_string(i));
 }
 
+TEST(Connection, HoldsAnAnswerUntilThoseBeforeItAreTaken) {
+  TestServer server;
+  Client client(server.address(), 4096);
+  std::string burst;
+  for (int i = 0; i < 30; ++i) burst += get("/ping");
+  burst += post("/work", "{}");
+  // Nothing is read, so at some time the kernel takes no more of the pings before a request that is being handled.
+  int rounds = 0;
+  bool stalled = false;
+  for (; rounds < 4000 && !stalled; ++rounds) {
+    ASSERT_TRUE(client.send(burst));
+    for (int turn = 0; turn < 3; ++turn) server.on_loop([] {});
+    stalled = server.parked_count.value() <= rounds;
+    server.answer_parked("worked");
+  }
+  ASSERT_TRUE(stalled) << "the kernel took everything";
+  for (int round = 0; round < rounds; ++round) {
+    for (int i = 0; i < 30; ++i) ASSERT_EQ(client.read_answer().body, "pong") << "round " << round;
+    if (round == rounds - 1) {
+      ASSERT_TRUE(server.parked_count.wait_for(rounds));
+      server.answer_parked("worked");
+    }
+    ASSERT_EQ(client.read_answer().body, "worked") << "round " << round;
+  }
+}
+
+TEST(Connection, LosesNothingThatComesWhileAnAnswerGoesOut) {
+  // The end of a long answer and the next request reach the loop in one event.
+  for (std::size_t size = 1 << 20; size <= 8u << 20; size += 512 * 1024) {
+    TestServer server;
+    Client client(server.address());
+    client.send(get("/park"));
+    ASSERT_TRUE(server.parked_count.wait_for(1));
+    server.answer_parked(std::string(size, 'x'));
+    std::promise<void> blocked;
+    std::promise<void> go_on;
+    server->loops()[0]->post([&, released = go_on.get_future().share()] {
+      blocked.set_value();
+      released.wait();
+    });
+    blocked.get_future().wait();
+    client.take_available();
+    client.send(get("/ping"));
+    go_on.set_value();
+    ASSERT_EQ(client.read_answer().body.size(), size);
+    ASSERT_EQ(client.read_answer().body, "pong") << "behind " << size << " bytes";
+  }
+}
+
 TEST(Connection, AnswersBehindAParkedRequestOnlyAfterIt) {
   TestServer server;
   Client client(server.address());

@@ -107,6 +107,16 @@ class Client {
     return read_answer(bodiless);
   }
   /// True when the server closes in the orderly way or by a reset, and nothing more came; false after kPatience.
+  /// Takes what the kernels hold for us until nothing more moves; returns how much there is to read in all.
+  std::size_t take_available() {
+    char bytes[64 * 1024];
+    for (pollfd ready{fd_, POLLIN, 0}; ::poll(&ready, 1, 50) == 1;) {
+      const ssize_t got = ::recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
+      if (got <= 0) break;
+      received_.append(bytes, static_cast<std::size_t>(got));
+    }
+    return received_.size();
+  }
   bool closed_by_server() {
     while (receive()) {
     }
