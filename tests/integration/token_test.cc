@@ -123,6 +123,8 @@ TEST(Token, RefusesBadInputFieldByField) {
   bad(R"({"name":"t","privileges":["publish"],"topics":["x"]})", "topics");
   bad(R"({"name":"t","privileges":["publish"],"expires_in":0})", "expires_in");
   bad(R"({"name":"t","privileges":["publish"],"expires_in":"1h"})", "expires_in");
+  const auto topic = std::to_string(api.topic());
+  bad((R"({"name":"t","privileges":["admin"],"topics":[)" + topic + "]}").c_str(), "topics");
   EXPECT_TRUE(is_error(api.post(kTokens, "{"), 400, "invalid_json"));
   EXPECT_TRUE(is_error(api.post(kTokens, "[]"), 400, "invalid_parameter"));
   EXPECT_EQ(api.get(kTokens).json()["count"], 0);
