@@ -24,6 +24,7 @@ using storage::Offset;
 
 constexpr std::size_t kItemBytes = 256;           // what an entry of the queue costs besides its payload
 constexpr std::size_t kBatchBytesKept = 8 << 20;  // a batch that grew beyond gives its memory back
+constexpr std::chrono::seconds kIdleLook{1};      // how soon returning space is noticed when nobody asks
 constexpr std::size_t kPrefaceBytes = 64;         // of a message in the batch besides its payload
 
 std::int64_t ms_of(WallTime time) {
@@ -100,21 +101,31 @@ void Committer::enqueue(Item&& item, bool may_refuse) {
   if (wake_caller && wakeup_) wakeup_();
 }
 
-void Committer::poke() {
+std::uint64_t Committer::poke() {
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(queue_mutex_);
-    if (closing_) return;
-    poked_ = true;
+    if (closing_) return 0;
+    number = ++pokes_;
   }
   queue_changed_.notify_one();
   if (settings_.on_caller && wakeup_) wakeup_();
+  return number;
+}
+
+void Committer::poke_and_wait() {
+  const std::uint64_t number = poke();
+  if (settings_.on_caller) return;  // the caller may be the one who commits
+  std::unique_lock lock(queue_mutex_);
+  poke_answered_.wait(lock, [&] { return pokes_answered_ >= number; });
 }
 
 void Committer::run() {
   std::unique_lock lock(queue_mutex_);
   for (;;) {
     idle_ = true;
-    queue_changed_.wait(lock, [this] { return !incoming_.empty() || closing_ || poked_; });
+    queue_changed_.wait_for(lock, kIdleLook,
+                            [this] { return !incoming_.empty() || closing_ || pokes_ > pokes_answered_; });
     idle_ = false;
     if (incoming_.empty() && closing_) return;
     lock.unlock();
@@ -154,16 +165,14 @@ std::unique_lock<std::mutex> Committer::lock_commit() {
 
 bool Committer::commit_queued() {
   const auto lock = lock_commit();
+  std::uint64_t pokes = 0;
   {
     const std::lock_guard queue(queue_mutex_);
-    poked_ = false;
+    pokes = pokes_;
     working_.swap(incoming_);
   }
-  if (working_.empty()) {
-    // Reopening may bring messages of the failed commit: their readers are woken like those of any other.
-    if (mode_.load() == Mode::reopen && ready_to_write() && watcher_ != nullptr) watcher_->on_commit_end();
-    return false;
-  }
+  const bool work = !working_.empty();
+  if (!work) look_after_disk();
   for (std::size_t begin = 0; begin < working_.size();) {
     std::size_t end = begin;
     std::size_t bytes = 0;
@@ -179,7 +188,21 @@ bool Committer::commit_queued() {
     begin = end;
   }
   working_.clear();
-  return true;
+  {
+    const std::lock_guard queue(queue_mutex_);
+    pokes_answered_ = pokes;
+  }
+  poke_answered_.notify_all();
+  return work;
+}
+
+void Committer::look_after_disk() {
+  if (closed_) return;
+  const bool low = disk_is_low();
+  // While space is low, only a write that may go ahead is worth the reopening.
+  const bool wanted = reopen_wanted_.exchange(false) || !low;
+  // Reopening may bring messages of the failed commit: their readers are woken like those of any other.
+  if (mode_.load() == Mode::reopen && wanted && ready_to_write() && watcher_ != nullptr) watcher_->on_commit_end();
 }
 
 void Committer::commit(std::span<Item> items) {

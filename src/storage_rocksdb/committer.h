@@ -55,7 +55,10 @@ class Committer {
   Result<std::optional<std::string>> get(storage::Table table, std::string_view key);
   Result<std::vector<std::pair<std::string, std::string>>> list(storage::Table table, std::string_view prefix);
 
+  /// What was found last: never waits for the disk. Has the committing thread look again when that is old.
   storage::Health health();
+  /// Asks for the free space now, so that health() knows from the start. Blocks.
+  void look();
   /// Finishes what is queued and syncs; afterwards everything answers shutting_down. Idempotent.
   void close();
 
@@ -90,11 +93,15 @@ class Committer {
 
   std::unique_lock<std::mutex> lock_commit();
   void enqueue(Item&& item, bool may_refuse);
-  /// Makes the committing thread look, also when the queue is empty.
-  void poke();
+  /// Makes the committing thread look, also when the queue is empty. Returns the number to wait for; 0: closing.
+  std::uint64_t poke();
+  /// Pokes and, if there is a committing thread, waits until it has looked.
+  void poke_and_wait();
   void run();
   /// Commits everything that was queued when it was called. False when there was nothing.
   bool commit_queued();
+  /// What a round without work does: looks at the free space, reopens.
+  void look_after_disk();
   void commit(std::span<Item> items);
   Outcome prepare(Item& item, std::int64_t now_ms, bool full);
   Outcome prepare_append(storage::Append& append, std::int64_t now_ms, bool full);
@@ -111,14 +118,15 @@ class Committer {
   /// Writes; classifies and remembers a failure. Under the commit lock.
   rocksdb::Status write_batch(rocksdb::WriteBatch& batch, bool sync);
   Errc failure_code() const { return mode_.load() == Mode::failed ? Errc::storage_failed : Errc::storage_full; }
-  /// For the blocking calls: why nothing can be written now, if so.
-  Result<void> check_writable();
+  /// For the blocking calls: takes the commit lock, if anything can be written now.
+  Result<std::unique_lock<std::mutex>> lock_to_write();
   void fail(const std::string& reason);
   /// After a full disk: reopens at most once a second. True when writing is possible.
   bool ready_to_write();
   Result<void> recover();
   /// Tells readers of what a failed commit had stored after all.
   Result<void> adopt(std::uint64_t topic);
+  /// Asks the system, at most every 100 ms: may take as long as the disk does. Under the commit lock.
   bool disk_is_low();
 
   const Settings settings_;
@@ -135,8 +143,10 @@ class Committer {
   std::size_t queued_appends_ = 0;
   std::size_t queued_bytes_ = 0;
   bool closing_ = false;
-  bool idle_ = false;   // the thread waits
-  bool poked_ = false;  // the thread has something to do besides the queue
+  bool idle_ = false;                 // the thread waits
+  std::uint64_t pokes_ = 0;           // the thread has something to do besides the queue, until
+  std::uint64_t pokes_answered_ = 0;  // has reached it
+  std::condition_variable poke_answered_;
   UniqueFunction<void()> wakeup_;
 
   // The commit lock and what it guards. Taken before the queue's lock, never the other way round, and only through
@@ -154,14 +164,16 @@ class Committer {
   std::unordered_map<ClaimKey, ClaimRecord, ClaimKeyHash> batch_claims_;
   std::vector<std::uint64_t> uncertain_;  // topics of commits that failed
   std::optional<SteadyTime> last_reopen_;
+  std::optional<SteadyTime> free_checked_;
+  std::atomic<bool> reopen_wanted_{false};  // by a blocking write
   bool closed_ = false;
 
-  // State that health() reads.
+  // State that health() reads. Its lock is never held while the disk is asked.
   std::atomic<Mode> mode_{Mode::ok};
   mutable std::mutex health_mutex_;
   std::string failure_;
-  std::optional<SteadyTime> free_checked_;
-  bool free_low_ = false;
+  std::atomic<SteadyTime> looked_{SteadyTime::min()};
+  std::atomic<bool> free_low_{false};
 
   std::thread thread_;
 };

@@ -28,21 +28,25 @@ constexpr std::chrono::milliseconds kFreeSpaceMaxAge{100};
 
 // ---- blocking writes
 
-Result<void> Committer::check_writable() {
+Result<std::unique_lock<std::mutex>> Committer::lock_to_write() {
+  auto lock = lock_commit();
+  if (!closed_ && mode_.load() == Mode::reopen) {
+    lock.unlock();
+    reopen_wanted_.store(true);
+    poke_and_wait();  // the committing thread reopens: readers are told on that thread only
+    lock = lock_commit();
+  }
   if (closed_) return shut_down_error();
   switch (mode_.load()) {
-    case Mode::ok: return ok();
+    case Mode::ok: return lock;
     case Mode::failed: return refusal(Errc::storage_failed);
-    case Mode::reopen:
-      poke();  // the committing thread reopens: readers are told on that thread only
-      return refusal(Errc::storage_full);
+    case Mode::reopen: return refusal(Errc::storage_full);
   }
   __builtin_unreachable();
 }
 
 Result<void> Committer::create_log(TopicId topic) {
-  const auto lock = lock_commit();
-  WEIR_TRY(check_writable());
+  WEIR_TRY(const auto lock, lock_to_write());
   const std::uint64_t id = model::value_of(topic);
   if (const Log* log = logs_.find(id)) {
     if (log->pending == LogState{}) return ok();
@@ -60,8 +64,7 @@ Result<void> Committer::create_log(TopicId topic) {
 }
 
 Result<void> Committer::write(const std::vector<KeyedWrite>& changes) {
-  const auto lock = lock_commit();
-  WEIR_TRY(check_writable());
+  WEIR_TRY(const auto lock, lock_to_write());
   for (const KeyedWrite& change : changes) {
     if (!change.expected) continue;
     WEIR_TRY(const auto there, get(change.table, change.key));
@@ -128,7 +131,8 @@ void Committer::fail(const std::string& reason) {
 
 bool Committer::ready_to_write() {
   if (mode_.load() == Mode::ok) return true;
-  if (mode_.load() == Mode::failed || disk_is_low()) return false;
+  // Also while space is low: what gives space back has to be written. Appends are refused one by one.
+  if (mode_.load() == Mode::failed) return false;
   const SteadyTime now = clock_.steady_now();
   if (last_reopen_ && now - *last_reopen_ < kReopenInterval) return false;
   last_reopen_ = now;
@@ -202,29 +206,40 @@ Result<void> Committer::adopt(std::uint64_t topic) {
 }
 
 bool Committer::disk_is_low() {
-  const std::lock_guard lock(health_mutex_);
   const SteadyTime now = clock_.steady_now();
   if (!free_checked_ || now - *free_checked_ >= kFreeSpaceMaxAge) {
     free_checked_ = now;
     const auto free = engine_.free_bytes();
     const bool low = free && *free < settings_.free_bytes_min;
-    if (low != free_low_) log::logger("storage").warn("free space {} free_bytes={}", low ? "low" : "back", *free);
-    free_low_ = low;
+    if (low != free_low_.load())
+      log::logger("storage").warn("free space {} free_bytes={}", low ? "low" : "back", *free);
+    free_low_.store(low);
+    looked_.store(now);
   }
-  return free_low_;
+  return free_low_.load();
+}
+
+void Committer::look() {
+  const auto lock = lock_commit();
+  disk_is_low();
 }
 
 Health Committer::health() {
-  const bool low = disk_is_low();
-  switch (mode_.load()) {
+  const SteadyTime now = clock_.steady_now();
+  const Mode mode = mode_.load();
+  // The committing thread looks at the disk: this one may serve a network, and a sick disk may not answer at all.
+  const SteadyTime looked = looked_.load();
+  const bool old = looked == SteadyTime::min() || now - looked >= kFreeSpaceMaxAge;
+  if (mode != Mode::failed && (old || mode == Mode::reopen)) poke();
+  switch (mode) {
     case Mode::failed: {
       const std::lock_guard lock(health_mutex_);
       return {Health::State::failed, failure_};
     }
-    case Mode::reopen: poke(); return {Health::State::full, "a write found no space on the device"};
+    case Mode::reopen: return {Health::State::full, "a write found no space on the device"};
     case Mode::ok: break;
   }
-  if (low) return {Health::State::full, "less free space than storage.free_bytes_min"};
+  if (free_low_.load()) return {Health::State::full, "less free space than storage.free_bytes_min"};
   return {};
 }
 

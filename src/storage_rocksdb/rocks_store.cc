@@ -83,6 +83,7 @@ class OpenStore final : public RocksStore {
       return make_error(Errc::data_dir_unusable, folder_->store().string() + ": " + loaded.error().detail +
                                                      ". Nothing is created in its place. Restore a backup.");
     }
+    committer_.look();
     return folder_->mark_ready(synced);
   }
 

@@ -49,6 +49,14 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     state_->free_bytes = bytes;
   }
 
+  /// As long as it is held, asking for the free space does not return.
+  void hold_free_space(bool hold) {
+    state_->hold_free_space = hold;
+    state_->hold_free_space.notify_all();
+  }
+  /// Somebody is held so.
+  bool free_space_is_asked() const { return state_->free_space_asked; }
+
   /// The power is gone: from now on nothing reaches the disk, every call that changes something fails.
   void cut_power() { state_->power = false; }
   /// After the store was destroyed: of each file only what was synced is left, and of the rest any part from its
@@ -111,6 +119,11 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   }
   rocksdb::IOStatus GetFreeSpace(const std::string& path, const rocksdb::IOOptions& options, std::uint64_t* bytes,
                                  rocksdb::IODebugContext* debug) override {
+    if (state_->hold_free_space) {
+      state_->free_space_asked = true;
+      state_->hold_free_space.wait(true);
+      state_->free_space_asked = false;
+    }
     {
       const std::lock_guard lock(state_->mutex);
       if (state_->free_bytes) {
@@ -140,6 +153,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     std::optional<std::uint64_t> free_bytes;
     std::atomic<std::uint64_t> failed{0};
     std::atomic<bool> power{true};
+    std::atomic<bool> hold_free_space{false};
+    std::atomic<bool> free_space_asked{false};
 
     /// The error of this call, if it is to fail, and how much an append still writes.
     std::optional<std::pair<rocksdb::IOStatus, std::size_t>> next(Call call, std::string_view name) {

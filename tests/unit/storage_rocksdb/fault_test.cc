@@ -1,5 +1,6 @@
 #include <random>
 #include <set>
+#include <thread>
 
 #include "unit/storage_rocksdb/store_harness.h"
 
@@ -144,8 +145,97 @@ TEST_F(StoreFault, LittleFreeSpaceRefusesMessagesAndRecoversByItself) {
   EXPECT_TRUE(store_->write({{storage::Table::meta, "k", "v"}}));
   file_system_->set_free_bytes(options_.free_bytes_min);
   clock_.advance(milliseconds{100});
+  bool woken = false;
+  store_->set_commit_wakeup([&] { woken = true; });
+  store_->health();
+  EXPECT_TRUE(woken) << "asking has the committing thread look";
+  store_->commit_pending();
   EXPECT_EQ(store_->health().state, Health::State::ok);
   EXPECT_EQ(value_of(append("b").value().first), 1u) << "the refused append took no offset";
+}
+
+// Full and, after the first attempts to free something, still low: only that lets what frees the disk through.
+TEST_F(StoreFault, WhatFreesAFullDiskGoesOnWhileSpaceIsLow) {
+  const TopicId other{2};
+  ASSERT_TRUE(store_->create_log(other));
+  ASSERT_TRUE(append("a"));
+  ASSERT_TRUE(append(other, {"b"}));
+  file_system_->fail(Call::append, Fault::no_space, 1, "");
+  WEIR_EXPECT_REFUSED(append("refused"), Errc::storage_full);
+  file_system_->heal();
+  file_system_->set_free_bytes(options_.free_bytes_min - 1);
+  clock_.advance(milliseconds{1000});
+  Completion<void> purged;
+  store_->purge(kTopic, purged.callback());
+  const auto purge = wait(purged);
+  EXPECT_TRUE(purge) << purge.error().detail;
+  WEIR_EXPECT_REFUSED(append("refused"), Errc::storage_full);
+  EXPECT_EQ(store_->health().state, Health::State::full);
+  EXPECT_TRUE(trim(other, 1));
+  EXPECT_TRUE(store_->write({{storage::Table::meta, "k", "v"}}));
+  Completion<void> dropped;
+  store_->drop_log(other, dropped.callback());
+  EXPECT_TRUE(wait(dropped));
+  file_system_->set_free_bytes(options_.free_bytes_min);
+  clock_.advance(milliseconds{100});
+  EXPECT_EQ(value_of(append("b").value().first), 1u);
+  EXPECT_EQ(told_.logs[kTopic], (std::vector<std::string>{"a", "b"}));
+}
+
+/// As a server runs: with a committing thread.
+class StoreFaultThread : public testing::Test, protected StoreHarness {
+ protected:
+  void SetUp() override {
+    options_.commit_on_caller = false;
+    open();
+    ASSERT_TRUE(store_->create_log(kTopic));
+    ASSERT_TRUE(append("a"));
+  }
+};
+
+TEST_F(StoreFaultThread, AKeyedWriteReopensAFullStoreItselfAlsoWhileSpaceIsLow) {
+  file_system_->fail(Call::append, Fault::no_space, 1, "");
+  WEIR_EXPECT_REFUSED(store_->write({{storage::Table::meta, "k", "1"}}), Errc::storage_full);
+  file_system_->set_free_bytes(options_.free_bytes_min - 1);
+  clock_.advance(milliseconds{1000});
+  WEIR_EXPECT_REFUSED(store_->write({{storage::Table::meta, "k", "2"}}), Errc::storage_full);
+  file_system_->heal();
+  WEIR_EXPECT_REFUSED(store_->write({{storage::Table::meta, "k", "3"}}), Errc::storage_full);  // once a second
+  clock_.advance(milliseconds{1000});
+  const auto written = store_->write({{storage::Table::meta, "k", "4"}});
+  EXPECT_TRUE(written) << written.error().detail;
+  WEIR_EXPECT_REFUSED(append("b"), Errc::storage_full);
+}
+
+TEST_F(StoreFaultThread, ADiskThatDoesNotAnswerDoesNotHoldUpTheHealth) {
+  file_system_->hold_free_space(true);
+  clock_.advance(milliseconds{100});
+  auto waits = start_append(kTopic, {"b"});
+  while (!file_system_->free_space_is_asked()) std::this_thread::yield();
+  EXPECT_EQ(store_->health().state, Health::State::ok) << "the answer is the last one that was found";
+  EXPECT_FALSE(waits.ready());
+  file_system_->hold_free_space(false);
+  EXPECT_TRUE(wait(waits));
+}
+
+TEST_F(StoreFaultThread, ReadinessComesBackWithoutPublishes) {
+  file_system_->set_free_bytes(options_.free_bytes_min - 1);
+  clock_.advance(milliseconds{100});
+  WEIR_EXPECT_REFUSED(append("b"), Errc::storage_full);
+  EXPECT_EQ(store_->health().state, Health::State::full);
+  file_system_->set_free_bytes(options_.free_bytes_min);
+  clock_.advance(milliseconds{100});
+  const auto deadline = std::chrono::steady_clock::now() + weir::test::kPatience;
+  while (store_->health().state != Health::State::ok) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(StoreFault, TheHealthKnowsOfLittleSpaceFromTheStart) {
+  file_system_->set_free_bytes(options_.free_bytes_min - 1);
+  reopen();
+  EXPECT_EQ(store_->health().state, Health::State::full);
 }
 
 TEST_F(StoreFault, EveryFailingCallLeavesAStoreThatKeepsWhatItAcknowledged) {
