@@ -77,13 +77,14 @@ def warnings(scenarios):
     disturbed = sum(row["foreign_share"] > FOREIGN_SHARE_MAX for row in rows)
     if disturbed:
         lines.append(
-            f"TOO NOISY: in {disturbed} of {len(rows)} runs others (other processes, the kernel's own threads, the "
-            f"hypervisor) took more than {FOREIGN_SHARE_MAX:.0%} of the cores. Trust ratios and CPU per request at most."
+            f"TOO NOISY: in {disturbed} of {len(rows)} runs others (other processes, the kernel's own threads, "
+            f"the hypervisor) took more than {FOREIGN_SHARE_MAX:.0%} of the cores. Trust CPU per request at most."
         )
     for title, configurations in scenarios.items():
         for configuration, pair in configurations.items():
             for key, name in (("rate", "rate"), ("cpu_us", "CPU")):
                 spread = ratios(pair["weir"], pair["nginx"], key)
                 if max(spread) > SPREAD_MAX * min(spread):
-                    lines.append(f"TOO NOISY: the {name} ratio of “{title}”, {configuration}: {_with_range(spread)}.")
+                    what = f"the {name} ratio of “{title}”, {configuration}"
+                    lines.append(f"TOO NOISY: {what}: {_with_range(spread)}.")
     return lines
