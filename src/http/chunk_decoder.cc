@@ -1,17 +1,11 @@
 #include <algorithm>
 
+#include "http/hex.h"
 #include "http/request_parser.h"
 
 namespace weir::http {
 
 namespace {
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // Printable, tab, or part of a longer character.
 bool is_text(char c) noexcept {

@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "http/hex.h"
+
 namespace weir::http {
 
 namespace {
-
-int hex_digit(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 // Texts are ours or ASCII from the request; anything else is escaped or passed through.
 void append_json_string(std::string& out, std::string_view text) {

@@ -90,15 +90,7 @@ http::Response render_batch(const core::PublishedBatch& batch) {
 }
 
 http::Admission begin_batch(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller) {
-  auto topic = find_topic(door.topics, *caller, head.loop, head.captures.at(0));
-  if (!topic) return error_answer(topic.error(), door.random);
-  if (auto refusal = refuse_content_type(head.header("content-type"))) return std::move(*refusal);
-  auto key = parse_idempotency_key(head);
-  if (!key) return error_answer(key.error(), door.random);
-  return http::Accepted{[&door, loop = head.loop, id = topic.value()->topic.id, key = std::move(key).value()](
-                            const std::string& body, http::Responder responder) mutable {
-    publish_batch(door, loop, id, std::move(key), body, std::move(responder));
-  }};
+  return begin_publishing(door, head, caller, &publish_batch);
 }
 
 }  // namespace weir::api::workato

@@ -101,16 +101,21 @@ http::Response render_published(const core::Published& published) {
   return response;
 }
 
-http::Admission begin_publish(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller) {
+http::Admission begin_publishing(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller,
+                                 PublishCall call) {
   auto topic = find_topic(door.topics, *caller, head.loop, head.captures.at(0));
   if (!topic) return error_answer(topic.error(), door.random);
   if (auto refusal = refuse_content_type(head.header("content-type"))) return std::move(*refusal);
   auto key = parse_idempotency_key(head);
   if (!key) return error_answer(key.error(), door.random);
-  return http::Accepted{[&door, loop = head.loop, id = topic.value()->topic.id, key = std::move(key).value()](
+  return http::Accepted{[&door, loop = head.loop, id = topic.value()->topic.id, key = std::move(key).value(), call](
                             const std::string& body, http::Responder responder) mutable {
-    publish(door, loop, id, std::move(key), body, std::move(responder));
+    call(door, loop, id, std::move(key), body, std::move(responder));
   }};
+}
+
+http::Admission begin_publish(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller) {
+  return begin_publishing(door, head, caller, &publish);
 }
 
 }  // namespace weir::api::workato

@@ -29,6 +29,12 @@ std::string publish_headers(storage::Durability durability, bool replayed);
 /// Exactly `{"message_id":"…"}`.
 http::Response render_published(const core::Published& published);
 
+/// What is done with the body of a publish, single or batch.
+using PublishCall = void (*)(const Door& door, std::size_t loop, model::TopicId topic,
+                             std::optional<core::IdempotencyKey> key, std::string_view body, http::Responder responder);
+/// The checks of the head that both kinds share: topic, content type, idempotency key.
+http::Admission begin_publishing(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller,
+                                 PublishCall call);
 http::Admission begin_publish(const Door& door, const http::RequestHead& head, const core::CallerPtr& caller);
 
 }  // namespace weir::api::workato
