@@ -69,6 +69,19 @@ TEST(Token, WorksAtOnceAndIsRefusedAfterRevocation) {
   EXPECT_TRUE(is_error(api.erase(std::string(kTokens) + "/" + made["id"].get<std::string>()), 404, "not_found"));
 }
 
+TEST(Token, ReadsNothingMoreOnceRevokedNotEvenThroughAWaitingPoll) {
+  Api api;
+  const auto topic = api.topic();
+  const auto made = api.post(kTokens, R"({"name":"reader","privileges":["consume"]})");
+  ASSERT_TRUE(is_ok(made));
+  Client reader = api.client_with(made.json()["data"]["token"].get<std::string>());
+  reader.begin("POST", Api::consume_path(topic), R"({"timeout_secs":60})");
+  ASSERT_TRUE(api.polls_waiting(1));
+  ASSERT_TRUE(is_ok(api.erase(std::string(kTokens) + "/" + made.json()["data"]["id"].get<std::string>())));
+  api.publish(topic, R"({"secret":1})");
+  EXPECT_TRUE(is_error(reader.finish(), 401, "unauthorized"));
+}
+
 TEST(Token, LetsTwoLiveForRotation) {
   Api api;
   const auto topic = api.topic();
