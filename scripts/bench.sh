@@ -10,11 +10,13 @@ source "$WEIR_ROOT/scripts/lib/setup.sh"
 
 arguments=()
 store_seconds=0.5
+parts=.
 for argument in "$@"; do
   case $argument in
     --quick)
       arguments+=(--quick)
-      store_seconds=0.1
+      store_seconds=0.05
+      parts='fsync/in_flight:(1|64|1024)/|check'
       ;;
     -h | --help)
       sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
@@ -40,7 +42,7 @@ PYTHONDONTWRITEBYTECODE=1 python3 "$WEIR_ROOT/tests/bench/http_bench.py" "${argu
 
 say "the store and the payload check alone" >&2
 for name in store payload; do
-  TMPDIR="$out/data" "$WEIR_ROOT/build/release/weir_${name}_bench" --benchmark_min_time="$store_seconds" \
+  TMPDIR="$out/data" "$WEIR_ROOT/build/release/weir_${name}_bench" --benchmark_min_time="$store_seconds" --benchmark_filter="$parts" \
     --benchmark_out="$out/$name.json" --benchmark_out_format=json {weir_lock_fd}>&- >&2
 done
 PYTHONDONTWRITEBYTECODE=1 python3 "$WEIR_ROOT/tests/bench/parts_table.py" "$out/store.json" "$out/payload.json"

@@ -164,7 +164,7 @@ def parse_arguments():
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
     options.seconds = options.seconds or (1.2 if options.quick else 4)
-    options.limit = options.limit or (100 if options.quick else 520)
+    options.limit = options.limit or (90 if options.quick else 480)
     return options
 
 
