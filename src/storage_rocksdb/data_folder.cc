@@ -195,8 +195,9 @@ Result<void> DataFolder::check_store() const {
   };
   std::error_code failed;
   if (!fs::exists(store() / "CURRENT", failed)) return missing((store() / "CURRENT").string());
-  for (const auto& entry : fs::directory_iterator(store(), failed)) {
-    if (entry.path().extension() == ".log") return ok();
+  fs::directory_iterator entry(store(), failed);
+  for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
+    if (entry->path().extension() == ".log") return ok();
   }
   if (failed) return unusable("cannot read " + store().string() + ": " + failed.message());
   return missing("the write-ahead log (*.log) in " + store().string());  // an open store always has one
