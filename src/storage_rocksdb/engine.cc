@@ -88,7 +88,8 @@ Engine::~Engine() {
   close();
 }
 
-rocksdb::DBOptions Engine::db_options(bool create) const {
+rocksdb::DBOptions Engine::db_options(Access access) const {
+  const bool create = access == Access::create;
   rocksdb::DBOptions options;
   options.env = env_.get();
   options.create_if_missing = create;
@@ -96,6 +97,9 @@ rocksdb::DBOptions Engine::db_options(bool create) const {
   options.paranoid_checks = true;
   // check_logs() has removed an incomplete tail, so what is left must be whole.
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  // Notices that a log which was synced and left is not there. Without syncs the loss of one is no reason to refuse.
+  // Switching it off writes to the manifest, so not when only reading (RocksDB 7.8 ends the process over that).
+  options.track_and_verify_wals_in_manifest = loss_ == TailLoss::last_write || access == Access::read;
   options.avoid_flush_during_recovery = true;  // a start writes no tables: quick, and possible on a nearly full disk
   options.max_total_wal_size = 2 * settings_.memtable_bytes;  // bounds what a start has to replay
   options.max_background_jobs = 2;
@@ -141,13 +145,14 @@ std::vector<rocksdb::ColumnFamilyDescriptor> Engine::family_descriptors() const 
   return {{kFamilyNames[0], small}, {kFamilyNames[1], messages}, {kFamilyNames[2], small}, {kFamilyNames[3], claims}};
 }
 
-Status Engine::open_database(bool create, bool read_only) {
+Status Engine::open_database(Access access) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const std::string path = settings_.store.string();
-  const Status status = read_only
-                            ? rocksdb::DB::OpenForReadOnly(db_options(false), path, family_descriptors(), &handles, &db)
-                            : rocksdb::DB::Open(db_options(create), path, family_descriptors(), &handles, &db);
+  const bool read_only = access == Access::read;
+  const auto options = db_options(access);
+  const Status status = read_only ? rocksdb::DB::OpenForReadOnly(options, path, family_descriptors(), &handles, &db)
+                                  : rocksdb::DB::Open(options, path, family_descriptors(), &handles, &db);
   if (!status.ok()) return status;
   db_.reset(db);
   writable_ = !read_only;
@@ -172,18 +177,48 @@ bool Engine::sync_file(const std::filesystem::path& path) {
          file->Fsync({}, nullptr).ok() && file->Close({}, nullptr).ok();
 }
 
+std::uint64_t Engine::first_needed_log() {
+  std::uint64_t number = 0;
+  if (!open_database(Access::read).ok() ||
+      !db_->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &number)) {
+    number = 0;
+  }
+  close_database();
+  return number;
+}
+
+Result<LogCheck> Engine::check() {
+  LogCheckHooks hooks;
+  hooks.sync_file = [this](const auto& file) { return sync_file(file); };
+  hooks.first_needed = [this] { return first_needed_log(); };
+  WEIR_TRY(const LogCheck check, check_logs(settings_.store, settings_.aside, loss_, hooks));
+  if (check.bytes_cut > 0 || check.files_set_aside > 0) {
+    log::logger("storage").warn("an incomplete write at the end of the log was removed bytes={} files={}",
+                                check.bytes_cut, check.files_set_aside);
+  }
+  return check;
+}
+
+Result<Status> Engine::check_and_open() {
+  WEIR_TRY(const LogCheck check, this->check());
+  Status status = open_database(Access::write);
+  if (!status.ok() || !check.next_sequence || db_->GetLatestSequenceNumber() + 1 == *check.next_sequence) return status;
+  // The tables know of writes behind the end of the logs (unsynced, and lost), so the next log leaves a gap to these.
+  // Once their content is in tables they are not needed any more, and the gap means nothing.
+  status = db_->Flush({}, {families_.begin(), families_.end()});
+  if (!status.ok()) close_database();
+  return status;
+}
+
 Result<void> Engine::open(bool create, TailLoss loss) {
   const std::unique_lock lock(open_lock_);
   loss_ = loss;
-  if (!create) {
-    WEIR_TRY(const LogCheck check,
-             check_logs(settings_.store, settings_.aside, loss, [this](const auto& file) { return sync_file(file); }));
-    if (check.bytes_cut > 0 || check.files_set_aside > 0) {
-      log::logger("storage").warn("an incomplete write at the end of the log was removed bytes={} files={}",
-                                  check.bytes_cut, check.files_set_aside);
-    }
+  Status status;
+  if (create) {
+    status = open_database(Access::create);
+  } else {
+    WEIR_TRY(status, check_and_open());
   }
-  const Status status = open_database(create, false);
   if (!status.ok()) return unusable(settings_.store, status);
   return ok();
 }
@@ -200,12 +235,11 @@ Result<void> Engine::reopen() {
   if (db_) db_->DisableManualCompaction();  // whoever reclaims space holds a lease
   const std::unique_lock lock(open_lock_);
   close_database();
-  const auto checked =
-      check_logs(settings_.store, settings_.aside, loss_, [this](const auto& file) { return sync_file(file); });
-  const Status status = checked ? open_database(false, false) : Status::Corruption(checked.error().detail);
+  const auto opened = check_and_open();
+  const Status status = opened ? opened.value() : Status::Corruption(opened.error().detail);
   if (status.ok()) return ok();
   log::logger("storage").error("reopening failed error={}", status.ToString());
-  if (const Status reading = open_database(false, true); !reading.ok()) {
+  if (const Status reading = open_database(Access::read); !reading.ok()) {
     log::logger("storage").error("opening for reading failed error={}", reading.ToString());
   }
   if (status.IsNoSpace()) return make_error(Errc::storage_full, "no space on the device");

@@ -97,10 +97,16 @@ class Engine {
 
  private:
   class LogSwitchListener;
-  rocksdb::DBOptions db_options(bool create) const;
+  enum class Access : std::uint8_t { create, write, read };
+  rocksdb::DBOptions db_options(Access access) const;
   std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors() const;
-  rocksdb::Status open_database(bool create, bool read_only);
+  rocksdb::Status open_database(Access access);
   void close_database();
+  Result<LogCheck> check();
+  /// check(), then opens for writing.
+  Result<rocksdb::Status> check_and_open();
+  /// The first log that the engine would read; 0 if it does not say.
+  std::uint64_t first_needed_log();
   bool sync_file(const std::filesystem::path& file);
 
   const Settings settings_;

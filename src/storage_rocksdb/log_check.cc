@@ -156,11 +156,14 @@ class Scanner {
     }
   }
 
-  /// Pages reach the disk in any order: what was never written reads as zeros, whole sectors of them. JSON has none.
+  /// Pages reach the disk in any order: what was never written reads as zeros, whole sectors of them, of which the end
+  /// of the file may cut the last. JSON has none. The sector in which the fragment starts was written: its header is
+  /// there.
   bool has_unwritten_sector(std::size_t from) const {
     const std::size_t end = std::min(data_.size(), from + block_left(from));
-    for (std::size_t at = from - from % kSectorBytes; at + kSectorBytes <= end; at += kSectorBytes) {
-      const std::string_view sector = data_.substr(at, kSectorBytes);
+    const std::size_t first_sector = (from + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
+    for (std::size_t at = first_sector; at < end; at += kSectorBytes) {
+      const std::string_view sector = data_.substr(at, std::min(kSectorBytes, end - at));
       if (sector.find_first_not_of('\0') == std::string_view::npos) return true;
     }
     return false;
@@ -204,10 +207,11 @@ struct Log {
 Result<std::vector<Log>> scan_all(const fs::path& store) {
   std::vector<Log> logs;
   std::error_code failed;
-  for (const auto& entry : fs::directory_iterator(store, failed)) {
-    if (entry.path().extension() != ".log") continue;
-    const std::string stem = entry.path().stem().string();
-    Log log{0, entry.path()};
+  fs::directory_iterator entry(store, failed);
+  for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
+    if (entry->path().extension() != ".log") continue;
+    const std::string stem = entry->path().stem().string();
+    Log log{0, entry->path()};
     const auto [end, error] = std::from_chars(stem.data(), stem.data() + stem.size(), log.number);
     if (error != std::errc() || end != stem.data() + stem.size()) continue;
     logs.push_back(std::move(log));
@@ -220,53 +224,95 @@ Result<std::vector<Log>> scan_all(const fs::path& store) {
   return logs;
 }
 
-/// True when the first write in the logs behind `index` is not the one that must follow it.
-bool breaks_off(const std::vector<Log>& logs, std::size_t index) {
+/// The log whose first write is not the one that must follow the log `index`: the next one with any, if it does not
+/// fit.
+const Log* misfit_behind(const std::vector<Log>& logs, std::size_t index) {
   for (std::size_t later = index + 1; later < logs.size(); ++later) {
     if (const auto starts = logs[later].scan.first_sequence) {
       const auto wanted = logs[index].scan.next_sequence;
-      return wanted && *starts != *wanted;
+      return wanted && *starts != *wanted ? &logs[later] : nullptr;
     }
   }
-  return false;
+  return nullptr;
 }
 
-}  // namespace
+Error gap(const std::vector<Log>& logs, std::size_t index, const Log& next) {
+  std::string what = " is not continued by " + next.path.filename().string() + ": ";
+  std::string empty;
+  for (std::size_t i = index + 1; &logs[i] != &next; ++i) {
+    empty += (empty.empty() ? "" : ", ") + logs[i].path.filename().string();
+  }
+  what +=
+      empty.empty() ? "a log between them is missing" : "a log between them is missing or was emptied (" + empty + ")";
+  return unusable(logs[index].path, what +
+                                        ", or the end of the first or the start of the second: acknowledged messages "
+                                        "cannot be read. Nothing was changed. Restore the file or a backup.");
+}
 
-Result<LogCheck> check_logs(const fs::path& store, const fs::path& aside, TailLoss loss,
-                            const std::function<bool(const fs::path&)>& sync_file) {
-  WEIR_TRY(std::vector<Log> logs, scan_all(store));
+bool sync_folder(const fs::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool synced = ::fsync(fd) == 0;
+  ::close(fd);
+  return synced;
+}
 
-  // First decide, then change: a refused folder stays as it is.
-  std::size_t kept = logs.size();
-  for (std::size_t i = 0; i < kept; ++i) {
+/// How many of the logs stay; the last of them may have a tail to cut. Changes nothing.
+Result<std::size_t> decide(const std::vector<Log>& logs, TailLoss loss, const LogCheckHooks& hooks) {
+  std::optional<std::uint64_t> first_needed;
+  for (std::size_t i = 0; i < logs.size(); ++i) {
     const Scan& scan = logs[i].scan;
-    if (scan.whole) continue;
-    const bool more_than_the_last_write = scan.write_follows || breaks_off(logs, i);
+    const Log* const misfit = misfit_behind(logs, i);
+    if (scan.whole) {
+      if (misfit == nullptr) continue;
+      // The engine removes logs that it no longer needs in any order, and the process may end in between.
+      if (!first_needed) first_needed = hooks.first_needed();
+      if (logs[i].number < *first_needed) continue;
+      if (loss == TailLoss::last_write) return gap(logs, i, *misfit);
+      return i + 1;
+    }
+    const bool more_than_the_last_write = scan.write_follows || misfit != nullptr;
     if (!scan.absent || (more_than_the_last_write && loss == TailLoss::last_write)) {
       return unusable(logs[i].path,
                       " is damaged at byte " + std::to_string(scan.good_bytes) +
                           ": acknowledged messages cannot be read. Nothing was changed. Restore a backup, "
                           "or copy the folder and repair the copy.");
     }
-    if (more_than_the_last_write) kept = i + 1;
+    if (more_than_the_last_write) return i + 1;
   }
+  return logs.size();
+}
 
+}  // namespace
+
+Result<LogCheck> check_logs(const fs::path& store, const fs::path& aside, TailLoss loss, const LogCheckHooks& hooks) {
+  WEIR_TRY(const std::vector<Log> logs, scan_all(store));
+  // First decide, then change: a refused folder stays as it is.
+  WEIR_TRY(const std::size_t kept, decide(logs, loss, hooks));
+
+  // The process may end at any point: what is left must lead the next start to the same decision. So what lies behind
+  // the cut goes first, from its end, and durably; only then the reason for it.
   LogCheck result;
   std::error_code failed;
-  for (std::size_t i = 0; i < logs.size(); ++i) {
+  for (std::size_t i = logs.size(); i-- > kept;) {
+    fs::create_directories(aside, failed);
+    if (!failed) fs::rename(logs[i].path, aside / logs[i].path.filename(), failed);
+    if (failed) return unusable(logs[i].path, ": cannot set it aside: " + failed.message());
+    ++result.files_set_aside;
+  }
+  if (result.files_set_aside > 0 && !(sync_folder(aside) && sync_folder(aside.parent_path()) && sync_folder(store))) {
+    return unusable(aside, ": cannot sync");
+  }
+  for (std::size_t i = 0; i < kept; ++i) {
     const Log& log = logs[i];
-    if (i >= kept) {
-      fs::create_directories(aside, failed);
-      if (!failed) fs::rename(log.path, aside / log.path.filename(), failed);
-      ++result.files_set_aside;
-    } else if (!log.scan.whole) {
+    if (!log.scan.whole) {
       const auto size = fs::file_size(log.path, failed);
       if (!failed) fs::resize_file(log.path, log.scan.good_bytes, failed);
-      if (!failed) result.bytes_cut += size - log.scan.good_bytes;
+      if (failed) return unusable(log.path, ": cannot remove the incomplete tail: " + failed.message());
+      result.bytes_cut += size - log.scan.good_bytes;
     }
-    if (failed) return unusable(log.path, ": cannot remove the incomplete tail: " + failed.message());
-    if (i < kept && !sync_file(log.path)) return unusable(log.path, ": cannot sync");
+    if (!hooks.sync_file(log.path)) return unusable(log.path, ": cannot sync");
+    if (log.scan.next_sequence) result.next_sequence = log.scan.next_sequence;
   }
   return result;
 }

@@ -124,6 +124,196 @@ TEST_F(LogDamage, AHoleOfUnwrittenBytesEndsTheLogWhenWritesWereNotSynced) {
   EXPECT_EQ(read().size(), found.size() + 1);
 }
 
+TEST_F(LogDamage, AnUnwrittenEndOfTheLastWriteIsCutAlsoInAPartOfASector) {
+  restore();
+  open();
+  ASSERT_TRUE(append(std::string(2000, 'q')));
+  const auto log = files_ending(".log").back();
+  store_.reset();
+  const std::string bytes = bytes_of(log);
+  ASSERT_NE(bytes.size() % 512, 0u);
+  for (std::size_t zeros = bytes.size() % 512; zeros < 2000 - 512; zeros += 512) {
+    std::string torn = bytes;
+    std::fill(torn.end() - static_cast<std::ptrdiff_t>(zeros), torn.end(), '\0');
+    write_bytes(log, torn);
+    const auto opened = try_open();
+    ASSERT_TRUE(opened) << "zeros=" << zeros << " " << opened.error().detail;
+    EXPECT_EQ(read(), sent_);
+    store_.reset();
+    for (const auto& newer : files_ending(".log")) {
+      if (newer > log) fs::remove(newer);
+    }
+  }
+}
+
+/// Several logs, one from each life of the store.
+class LogsInARow : public testing::Test, protected StoreHarness {
+ protected:
+  void live(int lives, int messages = 5) {
+    for (int life = 0; life < lives; ++life) {
+      open();
+      if (sent_.empty()) {
+        ASSERT_TRUE(store_->create_log(kTopic));
+      }
+      for (int i = 0; i < messages; ++i) {
+        sent_.push_back(std::to_string(sent_.size()) + std::string(300, 'p'));
+        ASSERT_TRUE(append(sent_.back()));
+      }
+      if (life % 2 == 0) store_->close();
+      store_.reset();
+    }
+    for (const auto& log : files_ending(".log")) {
+      if (fs::file_size(log) > 0) logs_.push_back(log);
+    }
+  }
+  void expect_refused(const std::string& named) {
+    const auto before = contents();
+    const auto opened = try_open();
+    ASSERT_FALSE(opened) << named;
+    EXPECT_EQ(opened.error().code, Errc::data_dir_unusable);
+    EXPECT_NE(opened.error().detail.find(named), std::string::npos) << opened.error().detail;
+    EXPECT_EQ(contents(), before) << "a refused folder is left as it is";
+  }
+  std::vector<std::string> first(std::size_t count) const {
+    return {sent_.begin(), sent_.begin() + static_cast<std::ptrdiff_t>(count)};
+  }
+
+  std::vector<std::string> sent_;
+  std::vector<fs::path> logs_;
+};
+
+TEST_F(LogsInARow, AMissingOrEmptiedOrShortenedLogBetweenOthersIsRefused) {
+  live(4);
+  ASSERT_EQ(logs_.size(), 4u);
+  for (std::size_t i = 1; i + 1 < logs_.size(); ++i) {
+    const std::string bytes = bytes_of(logs_[i]);
+    fs::remove(logs_[i]);
+    expect_refused(logs_[i - 1].filename());
+    write_bytes(logs_[i], "");
+    expect_refused(logs_[i].filename());
+    write_bytes(logs_[i], bytes.substr(0, bytes.size() / 2));
+    expect_refused(logs_[i].filename());
+    write_bytes(logs_[i], bytes);
+  }
+  open();
+  EXPECT_EQ(read(), sent_);
+}
+
+TEST_F(LogsInARow, ASyncedLogThatTheEngineLeftIsMissed) {
+  options_.memtable_bytes = 1 << 20;
+  open();
+  ASSERT_TRUE(store_->create_log(kTopic));
+  // The state of the topic is in the first log only, so that one is needed; nothing is in front of it to compare with.
+  for (int i = 0; i < 120; ++i) ASSERT_TRUE(append(std::string(12'000, 'p')));
+  store_.reset();
+  const auto logs = files_ending(".log");
+  ASSERT_EQ(logs.size(), 2u);
+  const std::string number = "log number: " + std::to_string(std::stoi(logs.front().stem()));
+  const std::string bytes = bytes_of(logs.front());
+  for (const std::size_t kept : {bytes.size() / 2, std::size_t{0}}) {
+    write_bytes(logs.front(), bytes.substr(0, kept));
+    expect_refused(kept > 0 ? logs.front().filename().string() : number);
+  }
+  fs::remove(logs.front());
+  expect_refused(number);
+  write_bytes(logs.front(), bytes);
+  open();
+  EXPECT_EQ(read().size(), 120u);
+}
+
+TEST_F(LogsInARow, AMissingLogEndsThemWhenWritesWereNotSynced) {
+  options_.durability = Durability::os;
+  live(4);
+  const auto left = first(5);
+  const std::string saved = bytes_of(logs_[3]);
+  fs::remove(logs_[1]);
+  open();
+  EXPECT_EQ(read(), left);
+  EXPECT_TRUE(fs::exists(data() / "unsynced" / logs_[2].filename()));
+  EXPECT_EQ(bytes_of(data() / "unsynced" / logs_[3].filename()), saved);
+  ASSERT_TRUE(append("goes on"));
+  reopen();
+  EXPECT_EQ(read().back(), "goes on");
+  EXPECT_EQ(read().size(), left.size() + 1);
+}
+
+// Setting the later logs aside ended in between: the newest is gone already, the cut is not made.
+TEST_F(LogsInARow, AnInterruptedCutIsFinishedByTheNextStart) {
+  options_.durability = Durability::os;
+  live(4);
+  std::string holed = bytes_of(logs_[1]);
+  std::fill(holed.begin() + 512, holed.begin() + 1536, '\0');
+  write_bytes(logs_[1], holed);
+  fs::create_directories(data() / "unsynced");
+  fs::rename(logs_[3], data() / "unsynced" / logs_[3].filename());
+  open();
+  const auto found = read();
+  EXPECT_EQ(found, first(found.size()));
+  EXPECT_GE(found.size(), 5u);
+  EXPECT_LT(found.size(), 10u);
+  EXPECT_FALSE(fs::exists(logs_[2]));
+  ASSERT_TRUE(append("goes on"));
+  reopen();
+  EXPECT_EQ(read().size(), found.size() + 1);
+}
+
+// The tables may know of writes whose log was lost, since its writes were not synced; the numbers go on behind these.
+TEST_F(LogsInARow, NumbersThatOnlyTheTablesKnowAreNoGapLater) {
+  options_.durability = Durability::os;
+  options_.memtable_bytes = 64 << 10;
+  open();
+  const TopicId small{2};
+  ASSERT_TRUE(store_->create_log(kTopic));
+  ASSERT_TRUE(store_->create_log(small));
+  for (const std::uintmax_t part : {2, 100}) {
+    for (int i = 0; i < 30; ++i) ASSERT_TRUE(append(std::string(8000, 'p')));
+    store_.reset();
+    const auto newest = files_ending(".log").back();
+    fs::resize_file(newest, fs::file_size(newest) / part);
+    open();
+    auto expected = read();
+    for (int life = 0; life < 4; ++life) {
+      expected.push_back("life " + std::to_string(life));
+      ASSERT_TRUE(append(expected.back()));
+      ASSERT_TRUE(store_->write({{storage::Table::meta, "k", std::to_string(life)}}));
+      reopen();
+      EXPECT_EQ(read(), expected);
+      EXPECT_FALSE(fs::exists(data() / "unsynced"));
+    }
+  }
+}
+
+TEST_F(LogsInARow, ReopeningAFullStoreLeavesNoGap) {
+  open();
+  ASSERT_TRUE(store_->create_log(kTopic));
+  for (std::size_t kept = 0; kept < 200; kept += 11) {
+    ASSERT_TRUE(append("a" + std::string(100, 'p')));
+    file_system_->fail(FaultFileSystem::Call::append, FaultFileSystem::Fault::no_space, 1, ".log", 1, kept);
+    WEIR_EXPECT_REFUSED(append(kTopic, {"b", std::string(100, 'q')}), Errc::storage_full);
+    clock_.advance(milliseconds{1000});
+    ASSERT_TRUE(append("c"));
+  }
+  const auto all = read();
+  reopen();
+  EXPECT_EQ(read(), all);
+}
+
+// The engine removes several logs in any order; an end of the process in between is no damage.
+TEST_F(LogsInARow, AGapInFrontOfTheLogsThatAreNeededIsNone) {
+  live(3);
+  const std::string old = bytes_of(logs_[0]);
+  open();
+  ASSERT_TRUE(store_->flush_and_compact());
+  sent_.push_back("last");
+  ASSERT_TRUE(append(sent_.back()));
+  store_.reset();
+  ASSERT_FALSE(fs::exists(logs_[0]));
+  ASSERT_FALSE(fs::exists(logs_[1]));
+  write_bytes(logs_[0], old);
+  open();
+  EXPECT_EQ(read(), sent_);
+}
+
 TEST_F(LogDamage, ADamagedTableIsReportedAndOtherTopicsAreServed) {
   restore();
   options_.memtable_bytes = 64 << 20;
