@@ -36,7 +36,10 @@ class KeyedStore {
   /// Every entry whose key starts with `prefix`, in key order. Errors: as get.
   virtual Result<std::vector<std::pair<std::string, std::string>>> list(Table table, std::string_view prefix) = 0;
   /// All of the changes or none; durable (also in `os` mode: this is rare and small) when it returns.
-  /// Errors: conflict (an expectation did not hold, nothing written), storage_full, storage_failed.
+  /// Errors: conflict (an expectation did not hold, nothing written); data_corrupt (an expectation could not be read,
+  /// nothing written); storage_full: nothing written, but if the write itself found the device full, all of the changes
+  /// may turn out to be written when the store recovers; storage_failed: unknown whether they were written, and every
+  /// later write fails the same way until a restart; shutting_down.
   virtual Result<void> write(std::vector<KeyedWrite> changes) = 0;
 };
 

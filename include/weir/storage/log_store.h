@@ -135,9 +135,13 @@ class LogStore {
   /// Appends the payloads as one unit: all of them become readable, contiguous and in order, or none.
   /// Appends to one topic take offsets in the order of the calls. Once `done` has a value the unit is durable as
   /// durability() says and readable by everyone; nothing is readable before it is durable.
-  /// Errors: topic_not_found; idempotency_conflict; overloaded (queue full), storage_full: nothing was stored;
-  /// storage_failed: unknown whether it was stored, and every later append fails the same way until a restart;
-  /// shutting_down.
+  /// Errors: topic_not_found, bad_request (no payload and no claim), idempotency_conflict, overloaded (queue full),
+  /// data_corrupt (the claim that is stored cannot be read), shutting_down: nothing was stored.
+  /// storage_full: nothing was stored, as a rule. If the write itself found the device full, all of the unit may turn
+  /// out to be stored when the store recovers; readers then get it once, at its place, before anything later. Who tries
+  /// again without a claim may so store it twice.
+  /// storage_failed: unknown whether it was stored, and every later append fails the same way until a restart (or only
+  /// the claim could not be read: nothing was stored).
   virtual void append(Append append, AppendDone done) = 0;
 
   /// Reads messages at or after `from` with a time of `not_before` or later; empty if there are none yet.
