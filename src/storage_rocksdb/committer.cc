@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
-#include <limits>
 #include <utility>
 
 #include "weir/base/assert.h"
@@ -360,8 +359,9 @@ Committer::Outcome Committer::prepare_change(std::uint64_t topic, const Control&
     must(batch_.Delete(engine_.family(Engine::Family::logs), slice_of(logs_key)));
   } else {
     if (state.log_start > old.log_start) {
-      must(batch_.DeleteRange(messages, slice_of(message_key(topic, old.log_start)),
-                              slice_of(message_key(topic, state.log_start))));
+      // From the first offset on, so that each range delete stands for all before it, whichever file is dropped.
+      must(
+          batch_.DeleteRange(messages, slice_of(message_key(topic, 0)), slice_of(message_key(topic, state.log_start))));
     }
     must(batch_.Put(engine_.family(Engine::Family::logs), slice_of(log_key(topic)), slice_of(encode_log_state(state))));
   }
@@ -391,7 +391,7 @@ void Committer::deliver(Item& item, Outcome& outcome) {
       if (watcher_ != nullptr && !dropped) {
         watcher_->on_trimmed(topic, Offset{outcome.first}, item.control->what == Change::purge);
       }
-      reclaimer_.trimmed(value_of(topic), dropped ? std::numeric_limits<std::uint64_t>::max() : outcome.first);
+      reclaimer_.trimmed(value_of(topic), dropped ? Reclaimer::kDropped : outcome.first);
       return item.control->done(ok());
     }
     case Outcome::Kind::nothing: return item.control->done(ok());

@@ -47,16 +47,21 @@ void Reclaimer::run() {
 }
 
 void Reclaimer::reclaim(std::uint64_t topic, std::uint64_t before) {
+  const auto known = done_.find(topic);
+  const std::uint64_t done = known == done_.end() ? 0 : known->second;
+  if (before == kDropped && known != done_.end()) done_.erase(known);  // its id is never used again
   auto db = engine_.lease();
   if (!db.writable()) return;
-  auto& done = done_[topic];
-  const auto begin_key = message_key(topic, done);
+  // From the first offset on, always: a file that is dropped whole may hold the range delete that hides older messages
+  // in other files. Every one of those lies in this range, so they are dropped or compacted with it.
+  const auto begin_key = message_key(topic, 0);
   const auto end_key = message_key(topic, before);
   const rocksdb::Slice begin = slice_of(begin_key);
   const rocksdb::Slice end = slice_of(end_key);
   auto* const messages = engine_.family(Engine::Family::messages);
 
-  const rocksdb::Range range(begin, end);
+  const auto done_key = message_key(topic, done);
+  const rocksdb::Range range(slice_of(done_key), end);
   rocksdb::SizeApproximationOptions what;
   what.include_files = true;
   what.include_memtables = true;
@@ -75,7 +80,7 @@ void Reclaimer::reclaim(std::uint64_t topic, std::uint64_t before) {
     status = db->CompactRange(options, messages, &begin, &end);
   }
   if (status.ok()) {
-    done = before;
+    if (before != kDropped) done_[topic] = before;
   } else if (!stopping_.load()) {
     log::logger("storage").warn("reclaiming disk space failed topic={} error={}", topic, status.ToString());
   }

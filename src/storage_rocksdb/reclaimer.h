@@ -21,7 +21,9 @@ class Reclaimer {
   Reclaimer(const Reclaimer&) = delete;
   Reclaimer& operator=(const Reclaimer&) = delete;
 
-  /// Everything of `topic` before `before` is deleted. Safe to call from any thread; returns at once.
+  static constexpr std::uint64_t kDropped = UINT64_MAX;
+  /// Everything of `topic` before `before` is deleted; kDropped: all of it, and the topic is gone. Safe to call from
+  /// any thread; returns at once.
   void trimmed(std::uint64_t topic, std::uint64_t before);
   /// Interrupts what is going on; what is left is found again after the next trim. Idempotent.
   void stop();
@@ -38,7 +40,7 @@ class Reclaimer {
   std::condition_variable changed_;
   std::map<std::uint64_t, std::uint64_t> waiting_;  // topic -> before; one entry a topic bounds it
 
-  std::unordered_map<std::uint64_t, std::uint64_t> done_;  // topic -> compacted up to here; of the thread
+  std::unordered_map<std::uint64_t, std::uint64_t> done_;  // topic (kept one) -> compacted up to here; of the thread
   std::thread thread_;
 };
 

@@ -68,6 +68,27 @@ TEST_F(Reclaim, WhatIsRetainedStaysWhenTheRestIsReclaimed) {
   for (std::uint64_t i = 0; i < 500; ++i) EXPECT_EQ(left[i], noise(4500 + i, 1000));
 }
 
+// Files are dropped whole, with the range deletes in them: nothing that an earlier trim removed may come back.
+TEST_F(Reclaim, TrimsInStepsLeaveNothingBehind) {
+  options_.memtable_bytes = 256 << 10;
+  open();
+  ASSERT_TRUE(store_->create_log(kTopic));
+  for (std::uint64_t round = 1; round <= 20; ++round) {
+    publish(kTopic, 500);
+    ASSERT_TRUE(trim(kTopic, 500 * round - 250));
+    if (round % 5 == 0) reopen();
+  }
+  ASSERT_TRUE(trim(kTopic, 9990));
+  EXPECT_TRUE(shrinks_below(2 << 20)) << store_->disk_bytes();
+  EXPECT_EQ(read(kTopic, 9990).size(), 10u);
+  Completion<void> end;
+  store_->drop_log(kTopic, end.callback());
+  ASSERT_TRUE(wait(end));
+  reopen();
+  ASSERT_TRUE(store_->flush_and_compact());
+  EXPECT_LT(store_->disk_bytes(), 20'000u);
+}
+
 TEST_F(Reclaim, ADroppedTopicGivesItsSpaceBack) {
   open();
   ASSERT_TRUE(store_->create_log(kTopic));
