@@ -44,17 +44,21 @@ Error no_such_cursor(std::optional<Offset> oldest) {
   return error;
 }
 
-/// As many of the messages as fit, at least one, and how long their page can be.
-std::pair<std::size_t, std::size_t> measure(std::span<const model::Message> messages, std::size_t count_max,
-                                            std::size_t bytes_max) {
-  std::size_t bytes = 0;
+/// How many messages fit into a page, and how long it can be.
+struct PageSize {
   std::size_t count = 0;
-  for (; count < std::min(messages.size(), count_max); ++count) {
-    const std::size_t more = model::envelope_bytes_max(messages[count].payload.size()) + 1;
-    if (count > 0 && bytes + more > bytes_max) break;
-    bytes += more;
+  std::size_t bytes = 0;
+};
+
+/// At least one message fits, whatever its size.
+PageSize measure(std::span<const model::Message> messages, std::size_t count_max, std::size_t bytes_max) {
+  PageSize size;
+  for (; size.count < std::min(messages.size(), count_max); ++size.count) {
+    const std::size_t more = model::envelope_bytes_max(messages[size.count].payload.size()) + 1;
+    if (size.count > 0 && size.bytes + more > bytes_max) break;
+    size.bytes += more;
   }
-  return {count, bytes};
+  return size;
 }
 
 Page render(std::span<const model::Message> messages, std::size_t bytes) {
@@ -267,8 +271,8 @@ struct Broker::Impl {
       }
     }
     if (messages.empty()) return Verdict{nullptr, batch.log_end};
-    const auto [count, bytes] = measure(messages, count_max, bytes_max);
-    auto page = pages.make(bytes, [&] { return render(messages.first(count), bytes); });
+    const PageSize size = measure(messages, count_max, bytes_max);
+    auto page = pages.make(size.bytes, [&] { return render(messages.first(size.count), size.bytes); });
     if (!page) return pages_overloaded();
     return Verdict{std::move(page), {}};
   }
