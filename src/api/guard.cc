@@ -88,6 +88,10 @@ http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_byt
                                     "The request body is larger than " + std::to_string(body_bytes_max) +
                                         " bytes (got " + std::to_string(*head.content_length) + ")"));
   }
+  if (const std::string_view encoding = head.header("content-encoding"); !encoding.empty() && encoding != "identity") {
+    return with_headers(
+        plain_error(415, "unsupported_media_type", "Send the body as it is: no Content-Encoding is read"));
+  }
   http::Admission admission = begin(head, caller.value());
   if (auto* response = std::get_if<http::Response>(&admission)) return with_headers(std::move(*response));
   if (!headers.empty()) std::get<http::Accepted>(admission).headers += headers;

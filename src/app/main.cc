@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
   CLI::App app{"weir: durable event streams over HTTP"};
   app.name("weir");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "weir " WEIR_VERSION);
   app.footer(
       "Examples:\n"
       "  weir serve                                    listen on 127.0.0.1:8080, data in ./data\n"
@@ -135,7 +136,8 @@ int main(int argc, char** argv) {
       ->delimiter(',')
       ->required();
   create->add_option("--topics", wanted.topics, "Only these topic ids (comma-separated); default: all")->delimiter(',');
-  CLI::Option* expires = create->add_option("--expires-in", expires_in, "Seconds until it expires; default: never");
+  CLI::Option* expires = create->add_option("--expires-in", expires_in, "Seconds until it expires; default: never")
+                             ->check(CLI::PositiveNumber);
   add_target(create);
   CLI::App* list = token->add_subcommand("list", "List tokens, without their secrets");
   add_target(list);

@@ -128,7 +128,8 @@ Result<void> check_topics(storage::Store& store, const std::vector<model::TopicI
 Result<json> create(const TokenTarget& target, const TokenCreate& wanted) {
   WEIR_TRY(auto place, find_place(target));
   if (const auto* remote = std::get_if<Remote>(&place)) {
-    json body = {{"name", wanted.name}, {"privileges", wanted.privileges}, {"topics", wanted.topics}};
+    json body = {{"name", wanted.name}, {"privileges", wanted.privileges}};
+    if (!wanted.topics.empty()) body["topics"] = wanted.topics;
     if (wanted.expires_in_seconds) body["expires_in"] = *wanted.expires_in_seconds;
     return ask(*remote, "POST", "/api/admin/tokens", body);
   }

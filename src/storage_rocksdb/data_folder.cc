@@ -111,7 +111,8 @@ DataFolder::~DataFolder() {
 
 Result<std::unique_ptr<DataFolder>> DataFolder::acquire(const fs::path& path) {
   std::error_code failed;
-  fs::create_directories(path, failed);
+  // Messages and the hashes of tokens are nobody else's business. A folder that was there keeps what its owner chose.
+  if (fs::create_directories(path, failed) && !failed) fs::permissions(path, fs::perms::owner_all, failed);
   if (failed || !fs::is_directory(path, failed)) {
     return unusable("cannot create the data folder " + path.string() + ": " +
                     (failed ? failed.message() : "it is not a folder"));

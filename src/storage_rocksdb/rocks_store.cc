@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weir/base/executor.h"
+#include "weir/base/log.h"
 
 #include "storage_rocksdb/committer.h"
 #include "storage_rocksdb/data_folder.h"
@@ -61,10 +62,14 @@ Committer::Settings committer_settings(const Options& options) {
   return settings;
 }
 
+/// Logs that an open leaves as they are.
+constexpr std::size_t kLogsMax = 8;
+
 class OpenStore final : public RocksStore {
  public:
   OpenStore(const Options& options, std::unique_ptr<DataFolder> folder)
       : durability_(options.durability),
+        free_bytes_min_(options.free_bytes_min),
         claim_expired_([clock = &clock_of(options), window = options.claim_window](std::int64_t time_ms) {
           return clock->wall_now().time_since_epoch().count() - time_ms >= window.count();
         }),
@@ -83,6 +88,7 @@ class OpenStore final : public RocksStore {
       return make_error(Errc::data_dir_unusable, folder_->store().string() + ": " + loaded.error().detail +
                                                      ". Nothing is created in its place. Restore a backup.");
     }
+    shorten_logs();
     committer_.look();
     return folder_->mark_ready(synced);
   }
@@ -170,6 +176,24 @@ class OpenStore final : public RocksStore {
   }
 
  private:
+  /// Every open begins a new log, and a log goes when its messages are in tables: without this a store that is opened
+  /// often and written to little would have more of them, and take longer to open, every time.
+  void shorten_logs() {
+    std::size_t logs = 0;
+    std::error_code failed;
+    std::filesystem::directory_iterator entry(folder_->store(), failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed)) {
+      logs += entry->path().extension() == ".log" ? 1 : 0;
+    }
+    const auto free = engine_.free_bytes();
+    if (logs <= kLogsMax || !free || *free < free_bytes_min_) return;
+    auto db = engine_.lease();
+    for (std::size_t family = 0; db.writable() && family < Engine::kFamilies; ++family) {
+      const rocksdb::Status status = db->Flush({}, engine_.family(static_cast<Engine::Family>(family)));
+      if (!status.ok()) log::logger("storage").warn("logs not shortened error={}", status.ToString());
+    }
+  }
+
   /// Runs `work` on a reader thread and hands its result to `done`.
   template <class DoneFunction, class Work>
   void on_pool(DoneFunction done, Work work) {
@@ -186,6 +210,7 @@ class OpenStore final : public RocksStore {
   }
 
   const storage::Durability durability_;
+  const std::uint64_t free_bytes_min_;
   const std::function<bool(std::int64_t)> claim_expired_;
   std::unique_ptr<DataFolder> folder_;
   LogTable logs_;

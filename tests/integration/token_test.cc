@@ -134,6 +134,7 @@ TEST(Token, RefusesBadInputFieldByField) {
   bad(R"({"name":"t","privileges":"publish"})", "privileges");
   bad(R"({"name":"t","privileges":["publish"],"topics":[999999]})", "topics");
   bad(R"({"name":"t","privileges":["publish"],"topics":["x"]})", "topics");
+  bad(R"({"name":"t","privileges":["publish"],"topics":[]})", "topics");
   bad(R"({"name":"t","privileges":["publish"],"expires_in":0})", "expires_in");
   bad(R"({"name":"t","privileges":["publish"],"expires_in":"1h"})", "expires_in");
   const auto topic = std::to_string(api.topic());

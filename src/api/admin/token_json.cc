@@ -65,6 +65,8 @@ void read_topics(std::string_view body, TokenInput& input) {
   if (!raw) return;
   if (!is_array(*raw)) return input.errors.push_back({"topics", "must be an array of topic ids"});
   const auto items = model::array_elements(*raw, kTopicsMax + 1);
+  // An empty list would have to mean none or all; a script whose list came out empty must not get all by accident.
+  if (items.empty()) return input.errors.push_back({"topics", "must name a topic; leave it out for all topics"});
   if (items.size() > kTopicsMax) {
     return input.errors.push_back({"topics", "must have at most " + std::to_string(kTopicsMax) + " ids"});
   }

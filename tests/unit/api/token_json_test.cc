@@ -31,13 +31,18 @@ TEST(ParseToken, ReadsEveryKey) {
 
 TEST(ParseToken, NeedsNoTopicsAndNoExpiry) {
   for (const char* body : {R"({"name":"a","privileges":["admin"]})",
-                           R"({"name":"a","privileges":["admin"],"topics":null,"expires_in":null})",
-                           R"({"name":"a","privileges":["admin"],"topics":[]})"}) {
+                           R"({"name":"a","privileges":["admin"],"topics":null,"expires_in":null})"}) {
     const TokenInput input = parse(body);
     EXPECT_TRUE(input.errors.empty()) << body;
     EXPECT_TRUE(input.given.topics.empty());
     EXPECT_FALSE(input.given.lifetime);
   }
+}
+
+TEST(ParseToken, TakesNoEmptyListForAllTopics) {
+  const TokenInput input = parse(R"({"name":"a","privileges":["publish"],"topics":[]})");
+  ASSERT_EQ(input.errors.size(), 1u);
+  EXPECT_EQ(input.errors[0].field, "topics");
 }
 
 TEST(ParseToken, ReportsEveryMistakeAtOnce) {

@@ -38,6 +38,27 @@ class DataFolderTest : public testing::Test, protected StoreHarness {
   void set_format(const nlohmann::json& format) { write_bytes(data() / "weir.format", format.dump()); }
 };
 
+TEST_F(DataFolderTest, ANewFolderIsItsOwnersAlone) {
+  use();
+  EXPECT_EQ(fs::status(data()).permissions(), fs::perms::owner_all);
+}
+
+TEST_F(DataFolderTest, OpeningOftenDoesNotCollectLogs) {
+  use();
+  for (int i = 0; i < 30; ++i) {
+    open();
+    if (i % 10 == 0) {
+      ASSERT_TRUE(append("more"));
+    }
+    store_.reset();
+  }
+  std::size_t logs = 0;
+  for (const auto& entry : fs::directory_iterator(data() / "store")) logs += entry.path().extension() == ".log" ? 1 : 0;
+  EXPECT_LE(logs, 10u);
+  open();
+  EXPECT_EQ(read().size(), 6u);
+}
+
 TEST_F(DataFolderTest, AnAbsentFolderIsCreated) {
   use();
   const auto written = format();
