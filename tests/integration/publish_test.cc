@@ -161,6 +161,14 @@ TEST(Publish, IgnoresContentType) {
   EXPECT_EQ(api.messages(topic).size(), 7u);
 }
 
+TEST(Publish, RefusesACompressedBodyInWords) {
+  Api api;
+  const auto topic = api.topic();
+  EXPECT_TRUE(is_error(api.post(Api::publish_path(topic), "\x1f\x8b", {{"Content-Encoding", "gzip"}}), 415,
+                       "unsupported_media_type", "Content-Encoding"));
+  EXPECT_TRUE(is_ok(api.post(Api::publish_path(topic), "{}", {{"Content-Encoding", "identity"}})));
+}
+
 TEST(Publish, RefusesMultipart) {
   Api api;
   const auto topic = api.topic();
