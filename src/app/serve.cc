@@ -258,7 +258,7 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
   if (config.storage.commit == "inline") {
     Loop* loop = server.loops().front();
     store.set_commit_wakeup([loop] { loop->post([] {}); });
-    server.set_end_of_round([&store] { return store.commit_pending(); });
+    server.set_end_of_round(0, [&store] { return store.commit_pending(); });
   }
   server.start(std::move(routes));
   if (auto written = write_address(config.storage.data_dir, server.address()); !written) {

@@ -76,8 +76,8 @@ std::vector<Loop*> Server::loops() {
   return loops;
 }
 
-void Server::set_end_of_round(UniqueFunction<bool()> hook) {
-  LoopImpl& loop = impl_->contexts.front()->loop;
+void Server::set_end_of_round(std::size_t index, UniqueFunction<bool()> hook) {
+  LoopImpl& loop = impl_->contexts[index]->loop;
   if (!impl_->started) {
     loop.set_end_of_round(std::move(hook));
     return;

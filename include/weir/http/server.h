@@ -48,8 +48,9 @@ class Server {
   std::string address() const;
   /// The loops, usable by post() before start() too.
   std::vector<Loop*> loops();
-  /// Called on the loop when all that was ready has been handled; true if it made more work ready. Loop 0 only.
-  void set_end_of_round(UniqueFunction<bool()> hook);
+  /// Called on the loop when all that was ready, or a bounded part of it, has been handled; true if it made more work
+  /// ready. Before start(), or later from any thread.
+  void set_end_of_round(std::size_t loop, UniqueFunction<bool()> hook);
 
   /// Starts the threads. `routes` must not change afterwards. Errors in a pattern end the process (a defect of ours).
   void start(std::vector<Route> routes);

@@ -150,7 +150,7 @@ TEST(Server, CallsItsEndOfRoundHookAfterTheRequestsOfARound) {
   Server& server = *bound.value();
   // A commit at the end of the round: requests are answered there, not where they are handled.
   std::vector<Responder> waiting;
-  server.set_end_of_round([&waiting]() -> bool {
+  server.set_end_of_round(0, [&waiting]() -> bool {
     const bool any = !waiting.empty();
     for (Responder& responder : std::exchange(waiting, {})) std::move(responder).send({.body = "committed"});
     return any;
