@@ -231,7 +231,8 @@ http {{
 
 
 class Nchan(Nginx):
-    """nginx with the module nchan: POST /pub/NAME publishes, GET /sub/NAME is a long poll for what comes next.
+    """nginx with the module nchan: POST /pub/NAME publishes, GET /sub/NAME is a long poll for what comes next, GET /status
+    says how many wait.
 
     Messages are kept in memory only, the last 100 of a channel. A poll that waited gets the message as the body. A
     subscriber that has no Last-Modified and Etag to send waits for the next message.
@@ -253,4 +254,5 @@ class Nchan(Nginx):
     }
     location ~ /sub/(\\w+)$ {
       nchan_subscriber longpoll; nchan_channel_id $1; nchan_subscriber_first_message newest; nchan_subscriber_timeout 0;
-    }""")
+    }
+    location = /status { nchan_stub_status; }""")
