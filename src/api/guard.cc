@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "weir/api/problem.h"
+#include "weir/core/topic_log.h"
 
 namespace weir::api {
 namespace {
@@ -38,6 +39,7 @@ std::string rate_headers(const core::RateWindow::Verdict& verdict) {
 Guard::Guard(const core::Access& access, const Clock& clock, const Config::RateLimit& rates,
              std::string_view cors_origin)
     : access_(access),
+      views_(core::kLoopsMax, core::AccessView(access)),
       clock_(clock),
       rates_(rates),
       cors_origin_(cors_origin),
@@ -60,15 +62,15 @@ http::Response Guard::refuse(http::Response response) const {
 
 http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_bytes_max, model::Privilege privilege,
                              core::RateGroup group, const GuardedBegin& begin) const {
-  auto caller = access_.authenticate(head.header("authorization"));
+  const core::CallerPtr& caller = views_.at(head.loop).authenticate(head.header("authorization"));
   if (!caller) return refuse(unauthorized());
   // Who is limited to topics administers nothing that lies beyond them.
-  const bool beyond = privilege == model::Privilege::admin && !caller.value()->token.topics.empty();
-  if (beyond || !caller.value()->allows(privilege)) return refuse(plain_error(403, "forbidden", "Forbidden"));
+  const bool beyond = privilege == model::Privilege::admin && !caller->token.topics.empty();
+  if (beyond || !caller->allows(privilege)) return refuse(plain_error(403, "forbidden", "Forbidden"));
 
   std::string headers;
   if (const std::uint32_t limit = per_minute(group); limit != 0) {
-    core::RateWindow& window = caller.value()->use->rates.at(static_cast<std::size_t>(group));
+    core::RateWindow& window = caller->use->rates.at(static_cast<std::size_t>(group));
     const core::RateWindow::Verdict verdict = window.take(limit, clock_.steady_now());
     headers = rate_headers(verdict);
     if (!verdict.allowed) {
@@ -92,7 +94,7 @@ http::Admission Guard::admit(const http::RequestHead& head, std::size_t body_byt
     return with_headers(
         plain_error(415, "unsupported_media_type", "Send the body as it is: no Content-Encoding is read"));
   }
-  http::Admission admission = begin(head, caller.value());
+  http::Admission admission = begin(head, caller);
   if (auto* response = std::get_if<http::Response>(&admission)) return with_headers(std::move(*response));
   if (!headers.empty()) std::get<http::Accepted>(admission).headers += headers;
   return admission;

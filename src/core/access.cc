@@ -99,16 +99,18 @@ struct Access::Impl {
   const Clock& clock;
   Random& random;
   const std::size_t tokens_max;
+  const KeyedHash text_hash;
 
   std::mutex change_mutex;  // one change at a time; held over the disk, never by authenticate()
 
   mutable std::shared_mutex mutex;
+  std::atomic<std::uint64_t> version{1};  // changes with the next two, under mutex
   // guarded by mutex
   std::map<std::string, std::shared_ptr<Caller>, std::less<>> callers;  // by token id
   std::shared_ptr<Caller> admin;  // of WEIR_ADMIN_TOKEN; its secret_hash is that of the whole text
 
   Impl(storage::KeyedStore& s, const Clock& c, Random& r, std::size_t max)
-      : store(s), clock(c), random(r), tokens_max(max) {}
+      : store(s), clock(c), random(r), tokens_max(max), text_hash(r) {}
 
   static bool expired(const Token& token, WallTime now) { return token.expires_at && now >= *token.expires_at; }
 
@@ -133,16 +135,23 @@ struct Access::Impl {
     // An unknown id is compared too, with a hash that nothing has: its answer takes as long.
     const Digest& expected = caller ? caller->token.secret_hash : Digest{};
     const bool matches = equal_constant_time(expected, presented);
-    if (!caller || !matches) return make_error(Errc::unauthorized);
-    const WallTime now = clock.wall_now();
-    if (expired(caller->token, now)) return make_error(Errc::unauthorized);
-    const std::int64_t now_ms = now.time_since_epoch().count();
-    const std::int64_t used_ms = caller->use->last_used_ms.load(std::memory_order_relaxed);
-    if (now_ms - used_ms >= std::chrono::milliseconds{kLastUsedPrecision}.count() || now_ms < used_ms) {
-      caller->use->last_used_ms.store(now_ms, std::memory_order_relaxed);
-    }
+    if (!caller || !matches || !use(*caller)) return make_error(Errc::unauthorized);
     return CallerPtr(caller);
   }
+
+  bool use(const Caller& caller) const {
+    const WallTime now = clock.wall_now();
+    if (expired(caller.token, now)) return false;
+    const std::int64_t now_ms = now.time_since_epoch().count();
+    const std::int64_t used_ms = caller.use->last_used_ms.load(std::memory_order_relaxed);
+    if (now_ms - used_ms >= std::chrono::milliseconds{kLastUsedPrecision}.count() || now_ms < used_ms) {
+      caller.use->last_used_ms.store(now_ms, std::memory_order_relaxed);
+    }
+    return true;
+  }
+
+  /// Under mutex, alone: before the lock is given back, so that who sees the new version finds the new callers.
+  void changed() { version.fetch_add(1, std::memory_order_release); }
 };
 
 Access::Access(storage::KeyedStore& store, const Clock& clock, Random& random, std::size_t tokens_max)
@@ -172,6 +181,7 @@ Result<void> Access::load(std::optional<std::string> admin_token) {
   const std::unique_lock lock(impl_->mutex);
   impl_->callers = std::move(callers);
   impl_->admin = std::move(admin);
+  impl_->changed();
   return ok();
 }
 
@@ -201,6 +211,18 @@ Result<CallerPtr> Access::authenticate(std::string_view authorization) const {
 
 bool Access::still_valid(const Caller& caller) const noexcept {
   return !caller.use->revoked.load(std::memory_order_relaxed) && !Impl::expired(caller.token, impl_->clock.wall_now());
+}
+
+std::uint64_t Access::version() const noexcept {
+  return impl_->version.load(std::memory_order_acquire);
+}
+
+bool Access::use(const Caller& caller) const noexcept {
+  return impl_->use(caller);
+}
+
+const KeyedHash& Access::text_hash() const noexcept {
+  return impl_->text_hash;
 }
 
 Result<IssuedToken> Access::create(NewToken wanted,
@@ -252,6 +274,7 @@ Result<IssuedToken> Access::create(NewToken wanted,
   const std::unique_lock lock(impl_->mutex);
   for (const std::string& id : expired) impl_->callers.erase(id);
   impl_->callers[token.id] = make_caller(token);
+  impl_->changed();
   return issued;
 }
 
@@ -279,6 +302,7 @@ Result<void> Access::revoke(std::string_view id) {
   const auto revoked = impl_->callers.find(id);
   revoked->second->use->revoked.store(true, std::memory_order_relaxed);
   impl_->callers.erase(revoked);
+  impl_->changed();
   return ok();
 }
 
@@ -306,6 +330,7 @@ Result<void> Access::save_last_used() {
   WEIR_TRY(impl_->store.write(std::move(changes)));
   const std::unique_lock lock(impl_->mutex);
   for (auto& replacement : replacements) impl_->callers[replacement->token.id] = std::move(replacement);
+  impl_->changed();
   return ok();
 }
 

@@ -12,6 +12,7 @@
 #include "weir/base/config.h"
 #include "weir/base/result.h"
 #include "weir/core/access.h"
+#include "weir/core/access_view.h"
 #include "weir/core/topics.h"
 #include "weir/http/message.h"
 #include "weir/model/ids.h"
@@ -24,7 +25,8 @@ using GuardedBegin = std::function<http::Admission(const http::RequestHead& head
 
 /// Stands before every route that needs a token, so that the same checks come in the same order everywhere:
 /// token (401), privilege (403), rate (429), declared body length (413), then the door's own.
-/// Immutable; its routes may run on any loop. Must outlive the routes that it made, as `access` and `clock` must.
+/// Its routes may run on any loop, each with what it remembers of callers. Must outlive the routes that it made, as
+/// `access` and `clock` must.
 class Guard {
  public:
   /// `cors_origin`: empty for none, else what browsers are told may call ("*" or one origin).
@@ -48,6 +50,7 @@ class Guard {
   std::uint32_t per_minute(core::RateGroup group) const noexcept;
 
   const core::Access& access_;
+  mutable std::vector<core::AccessView> views_;  // by loop: each is used on its own thread
   const Clock& clock_;
   const Config::RateLimit rates_;
   const std::string cors_origin_;

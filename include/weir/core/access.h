@@ -13,6 +13,7 @@
 
 #include "weir/base/clock.h"
 #include "weir/base/executor.h"
+#include "weir/base/keyed_hash.h"
 #include "weir/base/random.h"
 #include "weir/base/result.h"
 #include "weir/model/token.h"
@@ -89,6 +90,13 @@ class Access {
   Result<CallerPtr> authenticate(std::string_view authorization) const;
   /// False once the caller's token has been revoked or has expired: for requests that wait. Any thread.
   bool still_valid(const Caller& caller) const noexcept;
+
+  // --- for AccessView
+  /// Another one whenever authenticate() may answer differently for another reason than time. Any thread.
+  std::uint64_t version() const noexcept;
+  /// For a caller that authenticate() gave at this version(): counts a use; false if the token has expired. Any thread.
+  bool use(const Caller& caller) const noexcept;
+  const KeyedHash& text_hash() const noexcept;
 
   /// `before_store` sees the token before it exists; its error is returned and nothing is created.
   /// Errors: validation_failed (`fields`: name, privileges, topics, expires_in), storage_*.

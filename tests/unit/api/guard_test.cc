@@ -73,6 +73,22 @@ TEST(Guard, AnswersAlikeForEveryKindOfBadToken) {
   EXPECT_EQ(refusal(route.begin(head_with("bEaReR" + good.substr(6), 0))).status, 418);
 }
 
+TEST(Guard, RefusesARevokedTokenOnEveryLoopThatKnewIt) {
+  Rig rig;
+  const http::Route route = teapot(rig.guard);
+  const std::string token = rig.token({Privilege::publish});
+  FakeHead head = head_with(token, 0);
+  for (const std::size_t loop : {0u, 1u, 63u}) {
+    head.loop = loop;
+    EXPECT_EQ(refusal(route.begin(head)).status, 418);
+  }
+  ASSERT_TRUE(rig.access.revoke(rig.access.list().at(0).id));
+  for (const std::size_t loop : {0u, 1u, 63u}) {
+    head.loop = loop;
+    EXPECT_EQ(refusal(route.begin(head)).status, 401);
+  }
+}
+
 TEST(Guard, NamesThePrivilegeRefusal) {
   Rig rig;
   const http::Response response =
