@@ -40,14 +40,73 @@ bool is_low_surrogate(int unit) {
   return unit >= 0xDC00 && unit <= 0xDFFF;
 }
 
-/// Reads one document against the grammar, with a bit for each open container instead of recursion.
+std::string_view between(const char* begin, const char* end) {
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+void append_utf8(std::string& to, std::uint32_t point) {
+  const auto put = [&](std::uint32_t byte) { to.push_back(static_cast<char>(byte)); };
+  if (point < 0x80) {
+    put(point);
+  } else if (point < 0x800) {
+    put(0xC0 | point >> 6);
+    put(0x80 | (point & 0x3F));
+  } else if (point < 0x10000) {
+    put(0xE0 | point >> 12);
+    put(0x80 | (point >> 6 & 0x3F));
+    put(0x80 | (point & 0x3F));
+  } else {
+    put(0xF0 | point >> 18);
+    put(0x80 | (point >> 12 & 0x3F));
+    put(0x80 | (point >> 6 & 0x3F));
+    put(0x80 | (point & 0x3F));
+  }
+}
+
+/// What a JSON string means; `inside` is valid and without its quotes.
+std::string unescape(std::string_view inside) {
+  std::string text;
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    if (inside[i] != '\\') {
+      text.push_back(inside[i]);
+      continue;
+    }
+    const char letter = inside[++i];
+    if (letter != 'u') {
+      constexpr std::string_view kLetters = "bfnrt";
+      const std::size_t known = kLetters.find(letter);
+      text.push_back(known == std::string_view::npos ? letter : "\b\f\n\r\t"[known]);
+      continue;
+    }
+    const char* const end = inside.data() + inside.size();
+    auto point = static_cast<std::uint32_t>(read_hex4(inside.data() + i + 1, end));
+    i += 4;
+    if (is_high_surrogate(static_cast<int>(point))) {
+      const auto low = static_cast<std::uint32_t>(read_hex4(inside.data() + i + 3, end));
+      point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
+      i += 6;
+    }
+    append_utf8(text, point);
+  }
+  return text;
+}
+
+bool same_key(std::string_view quoted, std::string_view key) {
+  const std::string_view inside = quoted.substr(1, quoted.size() - 2);
+  if (inside == key) return inside.find('\\') == std::string_view::npos;
+  return inside.size() > key.size() && inside.find('\\') != std::string_view::npos && unescape(inside) == key;
+}
+
+/// Reads one document against the grammar, with a bit for each open container instead of recursion. Notes the members
+/// of the outermost object that are wanted.
 class Scanner {
  public:
-  Scanner(std::string_view text, std::size_t depth_max)
+  Scanner(std::string_view text, std::size_t depth_max, std::span<JsonMember> wanted)
       : begin_(text.data()),
         at_(text.data()),
         end_(text.data() + text.size()),
-        depth_max_(std::min(depth_max, kJsonDepthMax)) {}
+        depth_max_(std::min(depth_max, kJsonDepthMax)),
+        wanted_(wanted) {}
 
   Result<JsonKind> run() {
     at_ = skip_space(at_, end_);
@@ -83,7 +142,9 @@ class Scanner {
     while (more) {
       bool opened = false;
       if (!value(opened)) return false;
-      if (!opened && !after_value(more)) return false;
+      if (opened) continue;
+      value_ended();
+      if (!after_value(more)) return false;
     }
     at_ = skip_space(at_, end_);
     return at_ == end_ || fail("something follows the document");
@@ -93,6 +154,7 @@ class Scanner {
   bool value(bool& opened) {
     at_ = skip_space(at_, end_);
     if (at_ == end_) return fail("the document ends where a value should stand");
+    if (depth_ < begins_.size()) begins_[depth_] = at_;
     switch (*at_) {
       case '{': return open(true, opened);
       case '[': return open(false, opened);
@@ -126,7 +188,9 @@ class Scanner {
   bool key() {
     at_ = skip_space(at_, end_);
     if (at_ == end_ || *at_ != '"') return fail("expected a key in quotes");
+    const char* const begin = at_;
     if (!string()) return false;
+    if (depth_ == 1 && !wanted_.empty()) member_begins(between(begin, at_));
     at_ = skip_space(at_, end_);
     if (at_ == end_ || *at_ != ':') return fail("expected ':' behind the key");
     ++at_;
@@ -146,9 +210,30 @@ class Scanner {
         return fail(object ? "expected ',' or '}'" : "expected ',' or ']'");
       ++at_;
       --depth_;
+      value_ended();
     }
     more = false;
     return true;
+  }
+
+  void member_begins(std::string_view quoted) {
+    const auto found =
+        std::find_if(wanted_.begin(), wanted_.end(), [&](const JsonMember& one) { return same_key(quoted, one.key); });
+    if (found == wanted_.end()) return;
+    member_ = &*found;
+    member_->elements.clear();
+  }
+
+  /// Behind a value that stands in the container of level depth_.
+  void value_ended() {
+    if (member_ == nullptr || depth_ >= begins_.size()) return;
+    const std::string_view text = between(begins_[depth_], at_);
+    if (depth_ == 1) {
+      member_->value = text;
+      member_ = nullptr;
+    } else if (!is_object(1) && member_->elements.size() < member_->elements_max) {
+      member_->elements.push_back(text);
+    }
   }
 
   bool literal(std::string_view word) {
@@ -207,6 +292,9 @@ class Scanner {
   const char* at_;
   const char* const end_;
   const std::size_t depth_max_;
+  const std::span<JsonMember> wanted_;
+  JsonMember* member_ = nullptr;         // whose value is being read; null: not a wanted one
+  std::array<const char*, 3> begins_{};  // of the values being read, by level
   std::size_t depth_ = 0;
   std::array<std::uint64_t, kJsonDepthMax / 64> objects_;  // written before it is read
   const char* reason_ = "";
@@ -247,59 +335,6 @@ std::size_t first_bad_utf8(std::string_view text) {
   return static_cast<std::size_t>(at - begin);
 }
 
-void append_utf8(std::string& to, std::uint32_t point) {
-  const auto put = [&](std::uint32_t byte) { to.push_back(static_cast<char>(byte)); };
-  if (point < 0x80) {
-    put(point);
-  } else if (point < 0x800) {
-    put(0xC0 | point >> 6);
-    put(0x80 | (point & 0x3F));
-  } else if (point < 0x10000) {
-    put(0xE0 | point >> 12);
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  } else {
-    put(0xF0 | point >> 18);
-    put(0x80 | (point >> 12 & 0x3F));
-    put(0x80 | (point >> 6 & 0x3F));
-    put(0x80 | (point & 0x3F));
-  }
-}
-
-/// What a JSON string means; `inside` is valid and without its quotes.
-std::string unescape(std::string_view inside) {
-  std::string text;
-  for (std::size_t i = 0; i < inside.size(); ++i) {
-    if (inside[i] != '\\') {
-      text.push_back(inside[i]);
-      continue;
-    }
-    const char letter = inside[++i];
-    if (letter != 'u') {
-      constexpr std::string_view kLetters = "bfnrt";
-      const std::size_t known = kLetters.find(letter);
-      text.push_back(known == std::string_view::npos ? letter : "\b\f\n\r\t"[known]);
-      continue;
-    }
-    const char* const end = inside.data() + inside.size();
-    auto point = static_cast<std::uint32_t>(read_hex4(inside.data() + i + 1, end));
-    i += 4;
-    if (is_high_surrogate(static_cast<int>(point))) {
-      const auto low = static_cast<std::uint32_t>(read_hex4(inside.data() + i + 3, end));
-      point = 0x10000 + ((point - 0xD800) << 10) + (low - 0xDC00);
-      i += 6;
-    }
-    append_utf8(text, point);
-  }
-  return text;
-}
-
-bool same_key(std::string_view quoted, std::string_view key) {
-  const std::string_view inside = quoted.substr(1, quoted.size() - 2);
-  if (inside == key) return inside.find('\\') == std::string_view::npos;
-  return inside.size() > key.size() && inside.find('\\') != std::string_view::npos && unescape(inside) == key;
-}
-
 /// The end of the value that begins at `at`, in valid JSON.
 const char* skip_value(const char* at, const char* end) {
   std::size_t depth = 0;
@@ -323,10 +358,6 @@ const char* skip_value(const char* at, const char* end) {
   return at;
 }
 
-std::string_view between(const char* begin, const char* end) {
-  return {begin, static_cast<std::size_t>(end - begin)};
-}
-
 /// Behind the opening bracket of valid JSON and the white space there.
 const char* enter(const char* at, const char* end) {
   at = skip_space(at, end);
@@ -342,13 +373,17 @@ const char* next_item(const char* at, const char* end) {
 }  // namespace
 
 Result<JsonKind> check_json(std::string_view text, std::size_t depth_max) {
+  return check_json(text, depth_max, {});
+}
+
+Result<JsonKind> check_json(std::string_view text, std::size_t depth_max, std::span<JsonMember> wanted) {
   if (text.starts_with(kByteOrderMark)) {
     return make_error(Errc::invalid_json, "not valid JSON: it begins with a byte order mark");
   }
   if (!simdjson::validate_utf8(text.data(), text.size())) {
     return make_error(Errc::invalid_json, "not valid UTF-8 at byte " + std::to_string(first_bad_utf8(text)));
   }
-  return Scanner(text, depth_max).run();
+  return Scanner(text, depth_max, wanted).run();
 }
 
 std::optional<std::string_view> last_member(std::string_view object, std::string_view key) {

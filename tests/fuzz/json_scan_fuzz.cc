@@ -1,5 +1,7 @@
+#include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "weir/base/assert.h"
 #include "weir/model/json_scan.h"
@@ -9,11 +11,15 @@ using namespace weir::model;  // NOLINT: one file, one target
 // The pieces of valid JSON are valid JSON themselves, and put together again they are the same array.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto kind = check_json(text, 32);
+  std::array<JsonMember, 1> wanted{{{"a", 1000}}};
+  const auto kind = check_json(text, 32, wanted);
   if (!kind) return 0;
   if (kind.value() == JsonKind::object) {
     const auto value = last_member(text, "a");
     WEIR_ASSERT(!value || check_json(*value, 31));
+    WEIR_ASSERT(wanted[0].value == value);
+    const bool list = value && value->front() == '[';
+    WEIR_ASSERT(wanted[0].elements == (list ? array_elements(*value, 1000) : std::vector<std::string_view>{}));
   } else if (kind.value() == JsonKind::array) {
     std::string joined = "[";
     for (const std::string_view element : array_elements(text)) {

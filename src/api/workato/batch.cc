@@ -1,6 +1,7 @@
 #include "api/workato/batch.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 #include <variant>
@@ -37,28 +38,28 @@ Result<std::vector<std::string_view>> parse_batch(std::string_view body, std::si
                                                   std::size_t depth_max) {
   // An item that is nested too deeply is that item's error, not the batch's: only the scanner's own bound counts here.
   const std::size_t scan_depth = std::max(depth_max + kWrappingDepth, model::kJsonDepthMax);
-  WEIR_TRY(const model::JsonKind kind, model::check_json(body, scan_depth));
+  std::array<model::JsonMember, 2> members{{{"payloads", messages_max + 1}, {"payload", messages_max + 1}}};
+  auto& [payloads, payload] = members;
+  WEIR_TRY(const model::JsonKind kind, model::check_json(body, scan_depth, members));
   if (kind != model::JsonKind::object) {
     return make_error(Errc::bad_request, R"(The body must be a JSON object with a "payloads" array)");
   }
-  const auto payloads = model::last_member(body, "payloads");
-  const auto payload = model::last_member(body, "payload");
-  if (payloads && payload) {
+  if (payloads.value && payload.value) {
     return make_error(Errc::bad_request, "payloads and its alias payload must not both be given");
   }
-  const auto list = payloads ? payloads : payload;
-  if (!list || list->empty() || list->front() != '[') {
-    const std::string got = list ? " (got " + excerpt(*list) + ")" : " (it is missing)";
+  model::JsonMember& list = payloads.value ? payloads : payload;
+  if (!list.value || list.value->front() != '[') {
+    const std::string got = list.value ? " (got " + excerpt(*list.value) + ")" : " (it is missing)";
     return make_error(Errc::bad_request,
                       "payloads must be an array of 1 to " + std::to_string(messages_max) + " messages" + got);
   }
-  auto items = model::array_elements(*list, messages_max + 1);
+  std::vector<std::string_view>& items = list.elements;
   if (items.empty() || items.size() > messages_max) {
     return make_error(Errc::bad_request,
                       "payloads must be an array of 1 to " + std::to_string(messages_max) + " messages (got " +
                           (items.empty() ? "none" : "more than " + std::to_string(messages_max)) + ")");
   }
-  return items;
+  return std::move(items);
 }
 
 http::Response render_batch(const core::PublishedBatch& batch) {

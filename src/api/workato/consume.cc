@@ -1,5 +1,6 @@
 #include "api/workato/consume.h"
 
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -23,10 +24,8 @@ Error bad_value(std::string_view key, std::string allowed, std::string_view got)
 }
 
 /// The value of a key; empty when it is absent or null, which mean the same here.
-std::optional<std::string_view> member(std::string_view body, std::string_view key) {
-  auto value = model::last_member(body, key);
-  if (value && *value == "null") value.reset();
-  return value;
+std::optional<std::string_view> given(const model::JsonMember& member) {
+  return member.value == "null" ? std::nullopt : member.value;
 }
 
 Result<std::uint32_t> integer(std::string_view key, std::string_view raw, std::uint32_t min, std::uint32_t max,
@@ -122,24 +121,27 @@ Result<core::Poll> parse_consume(std::string_view body, const ConsumeRules& rule
   poll.bytes_max = rules.response_bytes_max;
   if (is_blank(body)) return poll;
 
-  WEIR_TRY(const model::JsonKind kind, model::check_json(body, rules.json_depth_max));
+  std::array<model::JsonMember, 5> members{
+      {{"batch_size"}, {"timeout_secs"}, {"cursor_policy"}, {"since_time"}, {"after_message_id"}}};
+  const auto& [batch_size, timeout_secs, cursor_policy, since_time, after_message_id] = members;
+  WEIR_TRY(const model::JsonKind kind, model::check_json(body, rules.json_depth_max, members));
   if (kind != model::JsonKind::object) return make_error(Errc::bad_request, "The body must be a JSON object");
 
-  if (const auto raw = member(body, "batch_size")) {
+  if (const auto raw = given(batch_size)) {
     WEIR_TRY(poll.count_max, integer("batch_size", *raw, 1, rules.batch_size_max, rules.lenient_numbers));
   }
-  if (const auto raw = member(body, "timeout_secs")) {
+  if (const auto raw = given(timeout_secs)) {
     WEIR_TRY(const std::uint32_t seconds,
              integer("timeout_secs", *raw, 0, rules.timeout_secs_max, rules.lenient_numbers));
     poll.timeout = std::chrono::seconds{seconds};
   }
-  if (const auto raw = member(body, "cursor_policy")) {
+  if (const auto raw = given(cursor_policy)) {
     const auto word = json_string(*raw);
     const auto policy = word ? parse_cursor_policy(*word) : std::nullopt;
     if (!policy) return bad_value("cursor_policy", R"("strict", "lossless" or "earliest")", *raw);
     poll.policy = *policy;
   }
-  if (const auto raw = member(body, "since_time")) {
+  if (const auto raw = given(since_time)) {
     const auto text = json_string(*raw);
     const auto time = text ? model::parse_rfc3339(*text) : std::nullopt;
     if (!time) {
@@ -149,7 +151,7 @@ Result<core::Poll> parse_consume(std::string_view body, const ConsumeRules& rule
     poll.start = core::SinceTime{*time};
   }
   // The id is the exact cursor: it wins over a time.
-  if (const auto raw = member(body, "after_message_id")) poll.start = parse_cursor(*raw);
+  if (const auto raw = given(after_message_id)) poll.start = parse_cursor(*raw);
   return poll;
 }
 

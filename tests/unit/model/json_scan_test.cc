@@ -1,5 +1,6 @@
 #include "weir/model/json_scan.h"
 
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -164,6 +165,14 @@ TEST_P(LastMember, IsFound) {
   EXPECT_EQ(last_member(GetParam().object, GetParam().key), GetParam().value);
 }
 
+TEST_P(LastMember, IsFoundOnTheWayToo) {
+  std::array<JsonMember, 2> wanted{{{GetParam().key}, {"b", 10}}};
+  ASSERT_TRUE(check_json(GetParam().object, kDepth, wanted));
+  EXPECT_EQ(wanted[0].value, GetParam().value);
+  EXPECT_TRUE(wanted[0].elements.empty()) << "none wanted";
+  EXPECT_EQ(wanted[1].value, last_member(GetParam().object, "b"));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Json, LastMember,
     testing::Values(MemberRow{"none", "{}", "a", std::nullopt}, MemberRow{"spaced_none", " { } ", "a", std::nullopt},
@@ -199,6 +208,14 @@ TEST_P(ArrayElements, AreFound) {
   EXPECT_EQ(array_elements(GetParam().array), GetParam().elements);
 }
 
+TEST_P(ArrayElements, AreFoundOnTheWayToo) {
+  const std::string object = R"({"a":[0,[{}]], "b":[7],"a" : )" + GetParam().array + R"( , "c":{"a":[1],"b":[2]}})";
+  std::array<JsonMember, 2> wanted{{{"a", 100}, {"c", 100}}};
+  ASSERT_TRUE(check_json(object, kDepth, wanted));
+  EXPECT_EQ(wanted[0].elements, GetParam().elements) << "those of the last member of that name";
+  EXPECT_TRUE(wanted[1].elements.empty()) << "not an array";
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Json, ArrayElements,
     testing::Values(ElementsRow{"none", "[]", {}}, ElementsRow{"spaced_none", " [ \n] ", {}},
@@ -214,6 +231,18 @@ TEST(ArrayElementsMax, StopsWhereTold) {
   array += ']';
   EXPECT_EQ(array_elements(array, 101).size(), 101U);
   EXPECT_EQ(array_elements(array).size(), 1'000'001U);
+  std::array<JsonMember, 1> wanted{{{"a", 101}}};
+  ASSERT_TRUE(check_json("{\"a\":" + array + "}", kDepth, wanted));
+  EXPECT_EQ(wanted[0].elements.size(), 101U);
+  EXPECT_EQ(wanted[0].value, array);
+}
+
+TEST(WantedMembers, AreOnlyThoseOfAnObject) {
+  for (const std::string text : {R"([{"a":1}])", R"("a")", R"([["a",1]])"}) {
+    std::array<JsonMember, 1> wanted{{{"a", 10}}};
+    ASSERT_TRUE(check_json(text, kDepth, wanted));
+    EXPECT_EQ(wanted[0].value, std::nullopt) << text;
+  }
 }
 
 }  // namespace
