@@ -6,6 +6,7 @@ Each is a class like those in servers.py, with `missing(...)` (why it cannot be 
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -212,10 +213,10 @@ class DurableStreams(Process):
 
 
 def install_durable_streams(folder):
-    """Builds the crate once into `folder`; returns the binary, or None with the reason as second value."""
+    """Builds the crate once into `folder`. Returns the binary and its version, or None and the reason."""
     binary = folder / "bin" / "durable-streams-server"
     if binary.exists():
-        return binary, ""
+        return binary, _installed_version(folder)
     cargo = shutil.which("cargo") or str(Path.home() / ".cargo/bin/cargo")
     if not os.path.exists(cargo):
         return None, "cargo is not installed, so the crate durable-streams cannot be built"
@@ -226,4 +227,10 @@ def install_durable_streams(folder):
                               stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode or not binary.exists():
         return None, f"cargo install durable-streams failed: {log.read_text(errors='replace').strip()[-300:]}"
-    return binary, ""
+    return binary, _installed_version(folder)
+
+
+def _installed_version(folder):
+    """As cargo noted it: "durable-streams 0.1.5"."""
+    found = re.search(r'"(durable-streams [0-9.]+)', (folder / ".crates.toml").read_text(encoding="utf-8"))
+    return found.group(1) if found else "durable-streams"
