@@ -94,7 +94,7 @@ http::ServerOptions server_options(const Config& config, std::size_t threads) {
   return options;
 }
 
-storage_rocksdb::Options store_options(const Config& config, const Clock& clock) {
+storage_rocksdb::Options store_options(const Config& config, std::size_t threads, const Clock& clock) {
   storage_rocksdb::Options options;
   options.data_dir = config.storage.data_dir;
   options.durability = config.storage.durability == "os" ? storage::Durability::os : storage::Durability::fsync;
@@ -107,6 +107,7 @@ storage_rocksdb::Options store_options(const Config& config, const Clock& clock)
   options.memtable_bytes = config.storage.memtable_bytes;
   options.free_bytes_min = config.storage.free_bytes_min;
   options.reclaim_compact_bytes = config.storage.reclaim_compact_bytes;
+  options.loops = threads;
   options.commit_on_caller = config.storage.commit == "inline";
   options.clock = &clock;
   return options;
@@ -216,7 +217,7 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
   auto bound = http::Server::bind(server_options(config, threads), clock, random);
   if (!bound) return refuse(bound.error(), kExitMisconfigured);
   http::Server& server = *bound.value();
-  auto opened = storage_rocksdb::RocksStore::open(store_options(config, clock));
+  auto opened = storage_rocksdb::RocksStore::open(store_options(config, threads, clock));
   if (!opened) return refuse(opened.error(), kExitFailed);
   storage_rocksdb::RocksStore& store = *opened.value();
   remove_address(config.storage.data_dir);  // of a server that was killed: nobody may send a token there
@@ -259,6 +260,13 @@ int serve(const Config& config, std::optional<std::string> admin_token) {
     Loop* loop = server.loops().front();
     store.set_commit_wakeup([loop] { loop->post([] {}); });
     server.set_end_of_round(0, [&store] { return store.commit_pending(); });
+  } else {
+    for (std::uint32_t i = 0; i < threads; ++i) {
+      server.set_end_of_round(i, [&store, i] {
+        store.end_round(i);
+        return false;
+      });
+    }
   }
   server.start(std::move(routes));
   if (auto written = write_address(config.storage.data_dir, server.address()); !written) {

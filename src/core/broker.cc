@@ -135,13 +135,16 @@ struct Broker::Impl {
 
   void publish_checked(core::Shard& shard, TopicId topic, std::string_view body, const IdempotencyKey* key,
                        PublishDone done) {
-    const TopicEntryPtr entry = shard.topics().find(topic);
+    // Here and below a reference that is used before anything else can look at the topics: a count that every loop
+    // changes for every publish to a topic would travel between the cores.
+    const TopicEntryPtr& entry = shard.topics().find(topic);
     if (!entry) return done(make_error(Errc::topic_not_found));
     auto payload = shard.checker().check(entry->schema, body);
     if (!payload) return done(std::move(payload).error());
 
     storage::Append unit;
     unit.topic = topic;
+    unit.loop = static_cast<std::uint32_t>(shard.loop().index());
     unit.payloads.push_back(std::move(payload).value());
     if (key != nullptr) unit.claim = make_claim(*key, {});
     append(std::move(unit), [this, &shard, done = std::move(done)](Result<storage::Appended> appended) mutable {
@@ -153,13 +156,14 @@ struct Broker::Impl {
 
   void publish_batch_checked(core::Shard& shard, TopicId topic, std::span<const std::string_view> bodies,
                              const IdempotencyKey* key, PublishBatchDone done) {
-    const TopicEntryPtr entry = shard.topics().find(topic);
+    const TopicEntryPtr& entry = shard.topics().find(topic);
     if (!entry) return done(make_error(Errc::topic_not_found));
     auto call = std::make_unique<BatchCall>();
     call->done = std::move(done);
     call->items.reserve(bodies.size());
     storage::Append unit;
     unit.topic = topic;
+    unit.loop = static_cast<std::uint32_t>(shard.loop().index());
     for (const std::string_view body : bodies) {
       auto payload = shard.checker().check(entry->schema, body);
       if (payload) {

@@ -46,6 +46,7 @@ std::size_t Committer::ClaimKeyHash::operator()(const ClaimKey& key) const noexc
 
 Committer::Committer(const Settings& settings, const Clock& clock, Engine& engine, LogTable& logs, Reclaimer& reclaimer)
     : settings_(settings), clock_(clock), engine_(engine), logs_(logs), reclaimer_(reclaimer) {
+  WEIR_ASSERT(settings_.loops <= 64);
   if (!settings_.on_caller) thread_ = std::thread([this] { run(); });
 }
 
@@ -92,12 +93,37 @@ void Committer::enqueue(Item&& item, bool may_refuse) {
   queued_appends_ += 1;
   queued_bytes_ += item.bytes;
   const bool was_empty = incoming_.empty();
+  if (const std::uint64_t loop = bit_of(item); loop == 0 || queued_bytes_ >= settings_.commit_bytes_max) {
+    at_once_ = true;
+  } else if ((paid_ & loop) == 0) {
+    owing_.fetch_or(loop, std::memory_order_relaxed);
+  }
   incoming_.push_back(std::move(item));
-  const bool wake_thread = idle_;
+  const bool wake_thread = idle_ && batch_is_ready();
   const bool wake_caller = was_empty && settings_.on_caller;
   lock.unlock();
   if (wake_thread) queue_changed_.notify_one();
   if (wake_caller && wakeup_) wakeup_();
+}
+
+std::uint64_t Committer::bit_of(const Item& item) const {
+  return !item.control && item.append.loop < settings_.loops ? std::uint64_t{1} << item.append.loop : 0;
+}
+
+void Committer::end_round(std::uint32_t loop) {
+  if (loop >= settings_.loops) return;
+  const std::uint64_t bit = std::uint64_t{1} << loop;
+  // Most rounds owe nothing. What this loop appended it sees here, having set the bit itself; a bit for completions
+  // that comes now is paid by the round that runs them.
+  if ((owing_.load(std::memory_order_relaxed) & bit) == 0) return;
+  bool wake = false;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    owing_.fetch_and(~bit, std::memory_order_relaxed);
+    paid_ |= bit;
+    wake = idle_ && batch_is_ready();
+  }
+  if (wake) queue_changed_.notify_one();
 }
 
 std::uint64_t Committer::poke() {
@@ -122,11 +148,19 @@ void Committer::poke_and_wait() {
 void Committer::run() {
   std::unique_lock lock(queue_mutex_);
   for (;;) {
+    const bool for_a_round = !incoming_.empty() || owing_.load(std::memory_order_relaxed) != 0;
     idle_ = true;
-    queue_changed_.wait_for(lock, kIdleLook,
-                            [this] { return !incoming_.empty() || closing_ || pokes_ > pokes_answered_; });
+    const bool called = queue_changed_.wait_for(lock, for_a_round ? settings_.round_wait_max : kIdleLook, [this] {
+      return batch_is_ready() || closing_ || pokes_ > pokes_answered_;
+    });
     idle_ = false;
     if (incoming_.empty() && closing_) return;
+    if (!called && for_a_round) {
+      owing_.store(0, std::memory_order_relaxed);  // who has not ended a round by now is busy, or gone
+      if (incoming_.empty()) continue;
+    } else if (!called && !incoming_.empty()) {
+      continue;  // it came meanwhile: its wait begins now
+    }
     lock.unlock();
     commit_queued();
     lock.lock();
@@ -169,6 +203,9 @@ bool Committer::commit_queued() {
     const std::lock_guard queue(queue_mutex_);
     pokes = pokes_;
     working_.swap(incoming_);
+    owing_.store(0, std::memory_order_relaxed);
+    paid_ = 0;
+    at_once_ = false;
   }
   const bool work = !working_.empty();
   if (!work) look_after_disk();
@@ -220,6 +257,13 @@ void Committer::commit(std::span<Item> items) {
   } else {
     outcomes_.resize(items.size());
     for (Outcome& outcome : outcomes_) outcome.refusal = failure_code();
+  }
+  std::uint64_t answered = 0;
+  for (const Item& item : items) answered |= bit_of(item);
+  if (answered != 0) {
+    // Before the completions: the round that runs them pays.
+    const std::lock_guard queue(queue_mutex_);
+    owing_.fetch_or(answered, std::memory_order_relaxed);
   }
   for (std::size_t i = 0; i < items.size(); ++i) deliver(items[i], outcomes_[i]);
   if (watcher_ != nullptr) watcher_->on_commit_end();

@@ -35,6 +35,8 @@ class Committer {
     std::size_t queue_appends_max = 0;
     std::size_t commit_bytes_max = 0;
     std::uint64_t free_bytes_min = 0;
+    std::size_t loops = 0;  ///< their appends wait for end_round(); at most 64
+    std::chrono::milliseconds round_wait_max{};
     bool on_caller = false;  ///< no thread: commit_pending() does the work
   };
   Committer(const Settings& settings, const Clock& clock, Engine& engine, LogTable& logs, Reclaimer& reclaimer);
@@ -47,6 +49,7 @@ class Committer {
 
   enum class Change : std::uint8_t { purge, trim, drop };
   void append(storage::Append append, storage::AppendDone done);
+  void end_round(std::uint32_t loop);
   void change(Change what, storage::TopicId topic, std::uint64_t before, storage::Done<void> done);
   bool commit_pending();
 
@@ -93,10 +96,16 @@ class Committer {
 
   std::unique_lock<std::mutex> lock_commit();
   void enqueue(Item&& item, bool may_refuse);
+  /// The loop that will end a round; 0: none.
+  std::uint64_t bit_of(const Item& item) const;
   /// Makes the committing thread look, also when the queue is empty. Returns the number to wait for; 0: closing.
   std::uint64_t poke();
   /// Pokes and, if there is a committing thread, waits until it has looked.
   void poke_and_wait();
+  /// The thread may take the queue. Under the queue's lock.
+  bool batch_is_ready() const {
+    return !incoming_.empty() && (at_once_ || owing_.load(std::memory_order_relaxed) == 0);
+  }
   void run();
   /// Commits everything that was queued when it was called. False when there was nothing.
   bool commit_queued();
@@ -142,6 +151,12 @@ class Committer {
   std::vector<Item> incoming_;
   std::size_t queued_appends_ = 0;
   std::size_t queued_bytes_ = 0;
+  // What the thread waits for before it takes the queue: the ends of rounds, a bit for each loop. A loop owes one from
+  // its first append to a batch on, and from when it is given completions on, whose clients are likely to publish
+  // again. Once it has paid it owes nothing more for this batch: no loop holds the others up for more than a round.
+  std::atomic<std::uint64_t> owing_{0};  // set under the lock; a loop looks at its own bit without
+  std::uint64_t paid_ = 0;
+  bool at_once_ = false;  // somebody else's append or change is in the queue, or enough for a commit
   bool closing_ = false;
   bool idle_ = false;                 // the thread waits
   std::uint64_t pokes_ = 0;           // the thread has something to do besides the queue, until

@@ -58,6 +58,8 @@ Committer::Settings committer_settings(const Options& options) {
   settings.queue_appends_max = options.queue_appends_max;
   settings.commit_bytes_max = options.commit_bytes_max;
   settings.free_bytes_min = options.free_bytes_min;
+  settings.loops = options.commit_on_caller ? 0 : options.loops;
+  settings.round_wait_max = options.round_wait_max;
   settings.on_caller = options.commit_on_caller;
   return settings;
 }
@@ -116,6 +118,7 @@ class OpenStore final : public RocksStore {
     committer_.change(Committer::Change::drop, topic, 0, std::move(done));
   }
   void append(Append append, AppendDone done) override { committer_.append(std::move(append), std::move(done)); }
+  void end_round(std::uint32_t loop) override { committer_.end_round(loop); }
   void purge(TopicId topic, Done<void> done) override {
     committer_.change(Committer::Change::purge, topic, 0, std::move(done));
   }

@@ -42,10 +42,14 @@ struct Claim {
   std::string memo;      ///< the caller's note, given back with a repeated answer
 };
 
+/// Of an append that no network loop made.
+inline constexpr std::uint32_t kNoLoop = UINT32_MAX;
+
 struct Append {
   TopicId topic{};
   Payloads payloads;             ///< may be empty only with a claim: nothing becomes readable, no publish is counted
   std::unique_ptr<Claim> claim;  ///< null: none
+  std::uint32_t loop = kNoLoop;  ///< the calling network loop, as in end_round()
 };
 
 struct Appended {
@@ -143,6 +147,10 @@ class LogStore {
   /// storage_failed: unknown whether it was stored, and every later append fails the same way until a restart (or only
   /// the claim could not be read: nothing was stored).
   virtual void append(Append append, AppendDone done) = 0;
+  /// Tells that `loop` has handled all the requests that were ready, or a bounded part of them: a store may let appends
+  /// wait for it, so that what the loops take in together shares one sync. Called on the loop, often. A hint: a loop
+  /// that stops calling costs the appends of all a bounded time (two seconds at most), never their commit.
+  virtual void end_round(std::uint32_t loop) { static_cast<void>(loop); }
 
   /// Reads messages at or after `from` with a time of `not_before` or later; empty if there are none yet.
   /// A `from` before the log start reads from the log start.

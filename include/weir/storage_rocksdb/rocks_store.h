@@ -26,8 +26,12 @@ struct Options {
   std::size_t reader_queue_max = 100'000;                       ///< reads waiting for a thread; more: overloaded
   std::size_t block_cache_bytes = 128 << 20;
   std::size_t memtable_bytes = 64 << 20;
-  std::uint64_t free_bytes_min = 64 << 20;           ///< below this much free space appends answer storage_full
-  std::uint64_t reclaim_compact_bytes = 32 << 20;    ///< a trim of at least this much compacts its key range; 0: always
+  std::uint64_t free_bytes_min = 64 << 20;         ///< below this much free space appends answer storage_full
+  std::uint64_t reclaim_compact_bytes = 32 << 20;  ///< a trim of at least this much compacts its key range; 0: always
+  /// The commit thread lets appends of the loops 0 to `loops` - 1 wait for their end_round(); 0: for none. At most 64.
+  std::size_t loops = 0;
+  /// While it works it waits for a round no longer than this; when it had nothing to do, up to a second longer.
+  std::chrono::milliseconds round_wait_max{10};
   bool commit_on_caller = false;                     ///< no commit thread: commit_pending() commits instead (one loop)
   std::shared_ptr<rocksdb::FileSystem> file_system;  ///< null: the machine's; tests inject faults here
   const Clock* clock = nullptr;                      ///< null: the machine's
