@@ -1,49 +1,60 @@
 #!/usr/bin/env bash
-# Measures weir beside nginx on this machine, and the store alone; prints Markdown, raw numbers in build/bench.
-#   ./scripts/bench.sh           5 rounds, under 10 minutes once it is built
-#   ./scripts/bench.sh --quick   3 short rounds, under 2 minutes
-# Installs what is missing and builds the release. Close what else is running: docs/performance.md says how to read it.
+# Measures weir beside other systems on this machine; prints Markdown. docs/performance.md says how to read it.
+#   ./scripts/bench.sh                    5 rounds beside nginx, the disk and the store alone: about 10 minutes
+#   ./scripts/bench.sh --quick            3 short rounds of the main scenarios: under 3 minutes
+#   ./scripts/bench.sh --full             every scenario, up to 20 million stored messages: about 25 minutes
+#   ./scripts/bench.sh --peers            beside Redis, webdis, NATS JetStream, nchan and Durable Streams, too
+#   ./scripts/bench.sh --only NAME,NAME   of healthz, publish, batch, consume, polls, mixed, growth, store, peers
+# More: --rounds N, --seconds S (of a run), --weir FILE (another binary than build/release/weir). Options may be combined.
+# Installs what is missing, starts no service, builds the release. Close what else is running.
+# Leaves build/bench/report.md and, with every number of every round, build/bench/report.json.
 set -euo pipefail
 WEIR_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=scripts/lib/setup.sh
 source "$WEIR_ROOT/scripts/lib/setup.sh"
 
-arguments=()
-store_seconds=0.5
-parts=.
-for argument in "$@"; do
-  case $argument in
-    --quick)
-      arguments+=(--quick)
-      store_seconds=0.05
-      parts='fsync/in_flight:(1|64|1024)/|check'
+arguments=() # for suite.py, which checks their values
+peers=
+while (($# > 0)); do
+  case $1 in
+    --quick | --full) arguments+=("$1") ;;
+    --peers)
+      arguments+=("$1")
+      peers=1
+      ;;
+    --only | --rounds | --seconds | --weir)
+      (($# > 1)) || die "$1 needs a value (see --help)"
+      arguments+=("$1" "$2")
+      [[ $1 == --only && ,$2, == *,peers,* ]] && peers=1
+      shift
       ;;
     -h | --help)
-      sed -n '2,5s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+      sed -n '2,10s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
       exit 0
       ;;
-    *) die "unknown argument: $argument (there is only --quick)" ;;
+    *) die "unknown argument: $1 (see --help)" ;;
   esac
+  shift
 done
+release="$WEIR_ROOT/build/release"
+out="$WEIR_ROOT/build/bench"
+suite=(env PYTHONDONTWRITEBYTECODE=1 python3 "$WEIR_ROOT/tests/bench/suite.py" --bin "$release" --out "$out" "${arguments[@]}")
 
-weir_setup run bench
-weir_lock
+weir_setup run bench >&2
+"${suite[@]}" --check || exit # before anything takes long
+[[ -z $peers ]] || weir_setup_peers >&2
+weir_lock >&2
 weir_use_ccache
 say "building build/release (the first time takes some minutes)" >&2
 weir_configure release -DWEIR_BENCH=ON
-cmake --build "$WEIR_ROOT/build/release" --target weir weir_store_bench weir_payload_bench -j "$(weir_jobs)" >&2
+cmake --build "$release" -j "$(weir_jobs)" \
+  --target weir weir_store_bench weir_payload_bench weir_bench_client weir_nats_publish >&2
 
-# The lock stays: a build beside a measurement would spoil it.
-out="$WEIR_ROOT/build/bench"
-mkdir -p "$out/data"
-say "HTTP" >&2
-PYTHONDONTWRITEBYTECODE=1 python3 "$WEIR_ROOT/tests/bench/http_bench.py" "${arguments[@]}" \
-  --weir "$WEIR_ROOT/build/release/weir" --work "$out/data" --json "$out/http.json" {weir_lock_fd}>&-
-
-say "the store and the payload check alone" >&2
-for name in store payload; do
-  TMPDIR="$out/data" "$WEIR_ROOT/build/release/weir_${name}_bench" --benchmark_min_time="$store_seconds" --benchmark_filter="$parts" \
-    --benchmark_out="$out/$name.json" --benchmark_out_format=json {weir_lock_fd}>&- >&2
-done
-PYTHONDONTWRITEBYTECODE=1 python3 "$WEIR_ROOT/tests/bench/parts_table.py" "$out/store.json" "$out/payload.json"
-say "raw numbers: build/bench/*.json" >&2
+# The lock stays: a build beside a measurement would spoil it. What is started does not inherit it.
+"${suite[@]}" {weir_lock_fd}>&- &
+child=$!
+trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM # it ends what it has started
+status=0
+wait "$child" || status=$?
+if kill -0 "$child" 2>/dev/null; then wait "$child" || status=$?; fi # a signal ended the first wait
+exit "$status"

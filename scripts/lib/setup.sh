@@ -15,7 +15,10 @@ weir_packages_run=(
   librocksdb-dev libsimdjson-dev libspdlog-dev libfmt-dev libssl-dev nlohmann-json3-dev libtomlplusplus-dev libcli11-dev
   libgtest-dev # configuring wants it, whether or not the tests are built
 )
-weir_packages_bench=(libbenchmark-dev wrk nginx-light)
+weir_packages_test=(valgrind python3) # tests/instructions
+weir_packages_bench=(libbenchmark-dev wrk nginx-light strace python3)
+# What weir is compared with; not every release has all of them.
+weir_packages_peers=(redis-server redis-tools webdis nats-server libnginx-mod-nchan)
 
 # weir_setup run|test|bench ...: installs what is missing, and nothing else. Silent and without network if all is there.
 weir_setup() {
@@ -23,7 +26,7 @@ weir_setup() {
   for set in "$@"; do
     case $set in
       run) ;;
-      test) wanted+=("$(weir_clang_package)" "$(weir_clang_format_package)") ;;
+      test) wanted+=("$(weir_clang_package)" "$(weir_clang_format_package)" "${weir_packages_test[@]}") ;;
       bench) wanted+=("${weir_packages_bench[@]}") ;;
       *) die "no such set of packages: $set" ;;
     esac
@@ -42,6 +45,18 @@ weir_setup() {
     ((${#missing[@]} == 0)) || die "still missing after the installation: ${missing[*]}"
   fi
   weir_check_cmake
+}
+
+# weir_setup_peers: installs what there is of the other systems. What cannot be installed is said, and no reason to stop.
+weir_setup_peers() {
+  local missing=() package
+  if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then return 0; fi
+  mapfile -t missing < <(weir_missing_packages "${weir_packages_peers[@]}")
+  ((${#missing[@]} == 0)) || (weir_install "${missing[@]}") || {
+    for package in "${missing[@]}"; do # one that this release does not have stops none of the others
+      (weir_install "$package") || say "left out, since it could not be installed: $package"
+    done
+  }
 }
 
 # The given packages that are not installed, one a line. A name that is provided by another package counts as missing.
@@ -111,10 +126,32 @@ weir_install() {
   done
   say "apt-get install ${packages[*]}"
   # --no-remove: another Boost that somebody works with is not thrown out behind their back.
-  "${apt[@]}" install -y --no-install-recommends --no-remove "${packages[@]}" </dev/null ||
+  weir_without_services "${apt[@]}" install -y --no-install-recommends --no-remove "${packages[@]}" </dev/null ||
     die "could not install: ${packages[*]}
 If apt wanted to remove something (another version of libboost-dev excludes ours), remove it yourself and run this again.
 Supported: Debian 12 and later, Ubuntu 24.04 and later."
+}
+
+# weir_without_services APT...: what is installed (nginx, Redis) starts no service, neither now nor with the system.
+weir_without_services() {
+  local services=(nginx redis-server webdis nats-server) service new=() status=0
+  for service in "${services[@]}"; do
+    [[ -e /lib/systemd/system/$service.service || -e /etc/init.d/$service ]] || new+=("$service")
+  done
+  # Debian's way: packages ask this program before they start anything. One that is there already is left alone.
+  # shellcheck disable=SC2016 # expands where it runs
+  "${as_root[@]}" bash -c '
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+      trap "rm -f $policy" EXIT
+      printf "#!/bin/sh\nexit 101\n" >"$policy" && chmod 755 "$policy"
+    fi
+    "$@"' bash "$@" || status=$?
+  for service in "${new[@]}"; do
+    [[ -d /run/systemd/system && -e /lib/systemd/system/$service.service ]] || continue
+    "${as_root[@]}" systemctl disable --now --quiet "$service.service" || true
+  done
+  return "$status"
 }
 
 # Not Debian: build with what is there, or say what is needed.

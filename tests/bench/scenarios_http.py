@@ -257,12 +257,17 @@ def _ceiling_name(in_flight):
 
 
 def ceiling_in_flight(binary, wanted):
-    """How many batches in flight the store's benchmark knows: `wanted`, or the nearest below, or the nearest."""
+    """With how many batches in flight the store's benchmark can be compared."""
     listed = subprocess.run([str(binary), "--benchmark_list_tests"], capture_output=True, text=True, check=True).stdout
     known = [int(name.split("in_flight:")[1].split("/")[0]) for name in listed.split()
              if name.startswith("append_messages/fsync/in_flight:") and f"/payloads:{BATCH_MESSAGES}/" in name]
     if not known:
         raise BenchError(f"{binary} appends no batches of {BATCH_MESSAGES}")
+    return ceiling_choice(known, wanted)
+
+
+def ceiling_choice(known, wanted):
+    """`wanted` if it is known, or the nearest below, or else the lowest."""
     return max([count for count in known if count <= wanted], default=min(known))
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import report
 from machine import Disk, describe
-from peers import install_durable_streams
+from peers import SYNCED_BEFORE_THE_ANSWER, install_durable_streams
 from rows import Rows
 from scenarios_http import Batches, Http, OldPages, OneByOne, run_quietly
 from scenarios_peers import Beside, peers
@@ -43,11 +43,12 @@ class Mode:
 
 _QUICK = [(200, connections, 1) for connections in (64, 256)]
 _USUAL = [(200, connections, 1) for connections in (1, 64, 256, 1024)] + [(1024, 64, 1), (200, 64, 1000)]
-_FULL = [(size, connections, topics) for topics in (1, 1000) for size in (200, 1024) for connections in (1, 64, 256, 1024)]
+_FULL = [(size, connections, topics) for size, topics in ((200, 1), (1024, 1), (200, 1000))
+         for connections in (1, 64, 256, 1024)]
 MODES = {
     "quick": Mode("quick", 3, 1.0, _QUICK, False, 0, 0.05),
-    "usual": Mode("usual", 5, 1.5, _USUAL, True, 1000, 0.3),
-    "full": Mode("full", 5, 2.0, _FULL, True, 3000, 0.5),
+    "usual": Mode("usual", 5, 1.2, _USUAL, True, 1000, 0.3),
+    "full": Mode("full", 5, 1.5, _FULL, True, 3000, 0.5),
 }
 
 
@@ -132,7 +133,7 @@ def units(suite, durable_streams):
             if peer.missing:
                 suite.note(f"{peer.scenario}: left out, {peer.missing}")
             else:
-                found.append(Beside(peer, configurations, seconds))
+                found.append(Beside(peer, [DEFAULT], seconds))
     return found
 
 
@@ -161,15 +162,50 @@ def _polls(suite, module):
             suite.rows.extend(module.measure(suite.weir, suite.bin / "weir_bench_client", folder, rounds,
                                              quick=suite.mode.name == "quick", note=say))
 
-    return rounds * (8 if suite.mode.name == "quick" else 40), run
+    return rounds * (10 if suite.mode.name == "quick" else 30), run
 
 
 def _mixed(suite, module):
-    raise BenchError("mixed is not wired in")
+    seconds, saturated = {"quick": (8, 4), "usual": (20, 8), "full": (60, 20)}[suite.mode.name]
+
+    def run():
+        with suite.folder() as folder:
+            suite.rows.extend(module.measure(suite.weir, suite.bin / "weir_bench_client", folder, 1, seconds, saturated,
+                                             note=say))
+
+    return seconds + saturated + 10, run
 
 
 def _growth(suite, module):
-    raise BenchError("growth is not wired in")
+    full = suite.mode.name == "full"
+    sizes = module.FULL_SIZES if full else module.QUICK_SIZES
+    rounds = min(3, suite.rounds)
+
+    def run():
+        with suite.folder() as folder:
+            suite.rows.extend(growth_rows(module.measure(suite.weir, folder, sizes, module.TOPICS, suite.seconds,
+                                                         rounds=rounds, note=say)))
+
+    return 480 if full else 60, run
+
+
+def growth_rows(given):
+    """The rows of growth.py: each size compared with the smallest one that was measured beside it."""
+    smallest = min((row["stored"] for row in given), default=0)
+    rows = []
+    for row in given:
+        what = row["scenario"].split(",")[0]
+        beside = f"grown to {row['beside']:,}"
+        rows.append({
+            **row,
+            "scenario": f"{what} in {row['topics']:,} topics, {beside}",
+            "system": f"weir, {row['stored']:,} stored",
+            "role": "weir",
+            "against": f"weir, {smallest:,} stored" if row["stored"] != smallest else None,
+            "unit": "messages",
+            "survives": SYNCED_BEFORE_THE_ANSWER if "publish" in what else {},
+        })
+    return rows
 
 
 LONGER = {"polls": _polls, "mixed": _mixed, "growth": _growth}
@@ -245,6 +281,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--only", metavar="NAME[,NAME]", help=f"of {', '.join(SCENARIOS)}")
     parser.add_argument("--rounds", type=int, help="instead of the mode's")
     parser.add_argument("--seconds", type=float, help="of each run of a client, instead of the mode's")
+    parser.add_argument("--check", action="store_true", help="only look at the arguments")
     options = parser.parse_args(arguments)
     options.weir = options.weir or options.bin / "weir"
     if options.only is None:
@@ -263,12 +300,17 @@ def parse_arguments(arguments=None):
 
 
 def stop_on_signal(*_):
+    for number in (signal.SIGINT, signal.SIGTERM):  # once: a second one must not disturb the tidying up
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
 def main():
     options = parse_arguments()
-    signal.signal(signal.SIGTERM, stop_on_signal)  # so that every `with` ends what it started
+    if options.check:
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_on_signal)  # so that every `with` ends what it started
     raise_descriptor_limit()
     options.out.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="data-", dir=options.out))
