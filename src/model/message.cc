@@ -18,6 +18,23 @@ char* put(char* to, std::string_view text) {
   return to + text.size();
 }
 
+/// Many messages in a row have one time: those of a batch, those that share a commit. Formatting is half of an
+/// envelope.
+const char* timestamp_of(WallTime time) noexcept {
+  struct Last {
+    WallTime time{};
+    char text[kTimestampBytes];
+    bool known = false;
+  };
+  thread_local Last last;
+  if (!last.known || last.time != time) {
+    format_timestamp(time, last.text);
+    last.time = time;
+    last.known = true;
+  }
+  return last.text;
+}
+
 constexpr std::size_t kHeadBytesMax = kBeforeId.size() + MessageId::kBytesMax + kBeforePayload.size();
 constexpr std::size_t kTailBytes = kBeforeTime.size() + kTimestampBytes + kEnd.size();
 static_assert(kHeadBytesMax + kTailBytes <= envelope_bytes_max(0));
@@ -33,8 +50,8 @@ void append_envelope(std::string& to, Offset offset, WallTime time, std::string_
 
   char tail[kTailBytes];
   char* tail_end = put(tail, kBeforeTime);
-  format_timestamp(time, tail_end);
-  tail_end = put(tail_end + kTimestampBytes, kEnd);
+  tail_end = put(tail_end, {timestamp_of(time), kTimestampBytes});
+  tail_end = put(tail_end, kEnd);
 
   to.append(head, static_cast<std::size_t>(head_end - head));
   to.append(payload);

@@ -24,7 +24,7 @@ Result<std::optional<core::IdempotencyKey>> parse_idempotency_key(const http::Re
 Digest fingerprint_of(std::string_view kind, std::string_view body);
 
 /// Weir-Durability, and Idempotent-Replayed for a repeated answer.
-std::string publish_headers(storage::Durability durability, bool replayed);
+std::string_view publish_headers(storage::Durability durability, bool replayed) noexcept;
 
 /// Exactly `{"message_id":"…"}`.
 http::Response render_published(const core::Published& published);
