@@ -98,9 +98,12 @@ class CallgrindServer:
         looks for more, or goes to sleep first and is woken: not the same instructions.
         """
         deadline = time.monotonic() + ANSWER_SECONDS_MAX
-        while not all(call in self._idle_calls for call in self._blocked_in()):
+        while not self._idle_calls.issuperset(calls := self._blocked_in()):
             if time.monotonic() > deadline:
-                raise MeasureError(f"weir was still busy after {ANSWER_SECONDS_MAX} s:\n{self.log_tail()}")
+                raise MeasureError(
+                    f"weir was still busy after {ANSWER_SECONDS_MAX} s; its threads are in the system calls "
+                    f"{', '.join(calls)} (callgrind_server.py knows those in which they rest):\n{self.log_tail()}"
+                )
             os.sched_yield()
 
     def start_window(self):
@@ -122,7 +125,9 @@ class CallgrindServer:
             for task in os.listdir(tasks):
                 with open(tasks / task / "syscall", encoding="ascii") as file:
                     calls.append(file.read().split(" ", 1)[0].strip())
-        except FileNotFoundError:  # a thread has just ended, or all have
+        except PermissionError as error:
+            raise MeasureError(f"not allowed to see what the threads of weir do: {error}") from None
+        except (FileNotFoundError, ProcessLookupError):  # a thread has just ended, or all have
             if self._child.poll() is not None:
                 raise MeasureError(f"weir has ended:\n{self.log_tail()}") from None
             return ["running"]
@@ -130,10 +135,13 @@ class CallgrindServer:
 
     def _command(self, word):
         # It interrupts the blocked process (ptrace); without that it would be heard at the next request only.
-        done = subprocess.run(
-            ["vgdb", f"--vgdb-prefix={self._folder / 'vgdb'}", f"--pid={self.pid}", "--max-invoke-ms=1", word],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ANSWER_SECONDS_MAX, check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["vgdb", f"--vgdb-prefix={self._folder / 'vgdb'}", f"--pid={self.pid}", "--max-invoke-ms=1", word],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ANSWER_SECONDS_MAX, check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise MeasureError("vgdb got no answer from valgrind; is ptrace forbidden here?") from None
         if done.returncode != 0:
             raise MeasureError(f"vgdb could not tell valgrind to {word}:\n{done.stdout}{done.stderr}")
 

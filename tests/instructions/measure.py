@@ -16,6 +16,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -205,7 +206,10 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("instructions: terminated"))  # so that every `with` ends its process
     try:
         sys.exit(main())
     except MeasureError as error:
         sys.exit(f"instructions: {error}")
+    except KeyboardInterrupt:
+        sys.exit("instructions: interrupted")
