@@ -1,5 +1,6 @@
 """A weir that runs under callgrind, and counts its instructions between two moments at which it has nothing to do."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -105,6 +106,17 @@ class CallgrindServer:
                     f"{', '.join(calls)} (callgrind_server.py knows those in which they rest):\n{self.log_tail()}"
                 )
             os.sched_yield()
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """The process stands still: what is sent meanwhile is all there when it goes on."""
+        self.wait_until_idle()
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def start_window(self):
         """Sets the counters to zero."""

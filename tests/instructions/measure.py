@@ -90,6 +90,7 @@ def inline_paths(client):
     """How many requests: enough that what happens once a second is nothing beside them, few enough for a minute."""
     yield client.healthz("healthz", 300)
     yield client.publish("publish", 200)
+    yield client.publish_together("publish_64_at_once", 5)
     yield client.batch_publish("batch_publish_100", 10)
     yield client.consume_tail("consume_tail_50", 200)
     yield client.consume_nothing("consume_nothing", 300)

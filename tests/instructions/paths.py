@@ -12,6 +12,7 @@ MESSAGE_BYTES = 200
 BATCH_MESSAGES = 100
 PAGE_MESSAGES = 50
 POLLS = 200
+PUBLISHERS = 64
 SCHEMA = [
     {"name": "OrderId", "type": "string", "optional": False},
     {"name": "Quantity", "type": "integer", "optional": False},
@@ -87,14 +88,14 @@ class Client:
     def __init__(self, server):
         self._server = server
         self._connection = Connection(server.port)
-        self._polls = []
+        self._more = []
         self._topics = 0
         self._token = None
         token = {"name": "instructions", "privileges": ["publish", "consume"]}
         self._token = self._call("/api/admin/tokens", token, ADMIN_TOKEN)["data"]["token"]
 
     def close(self):
-        for connection in [self._connection, *self._polls]:
+        for connection in [self._connection, *self._more]:
             connection.close()
 
     def healthz(self, name, count):
@@ -103,6 +104,24 @@ class Client:
     def publish(self, name, count):
         data = request("POST", f"/api/v1/topics/{self._new_topic()}/publish", message(), self._token)
         return Path(name, count, lambda: self._repeat(count, data, b'"message_id"'))
+
+    def publish_together(self, name, rounds):
+        """One publish on each of PUBLISHERS connections, all there at once, so that they share a commit."""
+        data = request("POST", f"/api/v1/topics/{self._new_topic()}/publish", message(), self._token)
+        publishers = [Connection(self._server.port) for _ in range(PUBLISHERS)]
+        self._more += publishers
+
+        def run():
+            for _ in range(rounds):
+                with self._server.stopped():
+                    for connection in publishers:
+                        connection.send(data)
+                for connection in publishers:
+                    if b'"message_id"' not in connection.answer():
+                        raise MeasureError("a publish was answered without an id")
+                self._server.wait_until_idle()
+
+        return Path(name, rounds * PUBLISHERS, run)
 
     def batch_publish(self, name, count):
         body = '{"payloads":[' + ",".join([message()] * BATCH_MESSAGES) + "]}"
@@ -134,12 +153,13 @@ class Client:
         publish = request("POST", f"/api/v1/topics/{topic}/publish", message(), self._token)
         consume = f"/api/v1/topics/{topic}/consume"
         last = [self._call(f"/api/v1/topics/{topic}/publish", json.loads(message()), self._token)["message_id"]]
-        self._polls = [Connection(self._server.port) for _ in range(POLLS)]
+        polls = [Connection(self._server.port) for _ in range(POLLS)]
+        self._more += polls
         self._server.wait_until_idle()
 
         def park():
             data = request("POST", consume, json.dumps({"after_message_id": last[0], "timeout_secs": 3600}), self._token)
-            for connection in self._polls:
+            for connection in polls:
                 connection.send(data)
                 # The bytes are in the server's socket when send returns, so it is not idle before it has read them.
                 self._server.wait_until_idle()
@@ -158,7 +178,7 @@ class Client:
 
         def wake():
             last[0] = json.loads(self._ask(publish))["message_id"]
-            for connection in self._polls:
+            for connection in polls:
                 body = connection.answer()
                 if not body.startswith(f'{{"messages":[{{"message_id":"{last[0]}",'.encode()):
                     raise MeasureError(f"a poll that was to be woken by {last[0]} got {body!r}")
