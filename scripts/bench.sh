@@ -47,8 +47,9 @@ weir_lock >&2
 weir_use_ccache
 say "building build/release (the first time takes some minutes)" >&2
 weir_configure release -DWEIR_BENCH=ON
-cmake --build "$release" -j "$(weir_jobs)" \
-  --target weir weir_store_bench weir_payload_bench weir_bench_client weir_nats_publish >&2
+targets=(weir weir_store_bench weir_payload_bench weir_bench_client weir_nats_publish)
+[[ ! -e /usr/include/nats/nats.h ]] || targets+=(weir_nats_library_publish)
+cmake --build "$release" -j "$(weir_jobs)" --target "${targets[@]}" >&2
 
 # The lock stays: a build beside a measurement would spoil it. What is started does not inherit it.
 "${suite[@]}" {weir_lock_fd}>&- &

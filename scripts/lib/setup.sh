@@ -18,7 +18,7 @@ weir_packages_run=(
 weir_packages_test=(valgrind python3) # tests/instructions
 weir_packages_bench=(libbenchmark-dev wrk nginx-light strace python3)
 # What weir is compared with; not every release has all of them.
-weir_packages_peers=(redis-server redis-tools webdis nats-server libnginx-mod-nchan)
+weir_packages_peers=(redis-server redis-tools webdis nats-server libnats-dev libnginx-mod-nchan)
 
 # weir_setup run|test|bench ...: installs what is missing, and nothing else. Silent and without network if all is there.
 weir_setup() {

@@ -136,7 +136,7 @@ class Nats(Process):
     def missing(client):
         if not shutil.which("nats-server"):
             return "nats-server not found (package nats-server)"
-        return "" if Path(client).exists() else f"the client program {client} was not built"
+        return "" if Path(client).exists() else f"{Path(client).name} was not built (package libnats-dev)"
 
     def __init__(self, folder):
         self.port = free_port()

@@ -13,6 +13,7 @@ REDIS = "publish beside Redis, XADD"
 REDIS_READ = f"read a page of {PAGE_MESSAGES} beside Redis, XREAD"
 WEBDIS = "publish over HTTP beside webdis, XADD"
 NATS = "publish beside NATS JetStream, one in flight a connection"
+NATS_LIBRARY = "publish beside NATS JetStream, its own client library"
 NCHAN = "publish over HTTP beside nchan"
 DURABLE_STREAMS = "publish over HTTP beside Durable Streams, one stream"
 _HTTP = {"Content-Type": "application/json"}
@@ -32,7 +33,9 @@ class Peer:
         self.reads = reads
 
 
-def peers(nats_client, durable_streams):
+def peers(binaries, durable_streams):
+    """All of them; those that cannot be started here say why in `missing`. `binaries`: the folder of our own clients."""
+    nats_client, nats_library_client = binaries / "weir_nats_publish", binaries / "weir_nats_library_publish"
     return [
         Peer(REDIS, Redis, lambda folder, loops: Redis(folder),
              lambda folder, server: RedisBenchmark(CONNECTIONS, "XADD", STREAM, "*", "data", message()),
@@ -47,6 +50,10 @@ def peers(nats_client, durable_streams):
         Peer(NATS, Nats, lambda folder, loops: Nats(folder),
              lambda folder, server: NatsPublish(nats_client, CONNECTIONS, Nats.SUBJECT, message()),
              Nats.SURVIVES, "answers from the page cache, syncs every 2 minutes; own protocol", Nats.missing(nats_client)),
+        Peer(NATS_LIBRARY, Nats, lambda folder, loops: Nats(folder),
+             lambda folder, server: NatsPublish(nats_library_client, CONNECTIONS, Nats.SUBJECT, message()),
+             Nats.SURVIVES, "as above, published by js_Publish of libnats, a thread for each connection",
+             Nats.missing(nats_library_client)),
         Peer(NCHAN, Nchan, Nchan,
              lambda folder, server: Wrk(folder, "nchan", CONNECTIONS, "POST", "/pub/bench", message(), _HTTP),
              IN_MEMORY_ONLY, "in memory, the last 100 messages", Nchan.missing()),

@@ -129,7 +129,7 @@ def units(suite, durable_streams):
     if suite.wants("consume") and mode.old_batches:
         found.append(OldPages(mode.old_batches, seconds))
     if suite.wants("peers"):
-        for peer in peers(suite.bin / "weir_nats_publish", durable_streams):
+        for peer in peers(suite.bin, durable_streams):
             if peer.missing:
                 suite.note(f"{peer.scenario}: left out, {peer.missing}")
             else:
