@@ -9,30 +9,15 @@ import argparse
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from servers import ADMIN_TOKEN, BenchError, Nchan, Weir, die_with_parent, raise_descriptor_limit
+from load_client import LoadClient, run_seconds
+from peers import IN_MEMORY_ONLY, SYNCED_BEFORE_THE_ANSWER
+from servers import ADMIN_TOKEN, BenchError, Nchan, Weir, raise_descriptor_limit
+from workload import CONFIGURATIONS, SCHEMA, message
 
-SCHEMA = [
-    {"name": "OrderId", "type": "string", "optional": False},
-    {"name": "Quantity", "type": "integer", "optional": False},
-    {"name": "Price", "type": "number", "optional": False},
-    {"name": "Express", "type": "boolean", "optional": True},
-    {"name": "PlacedAt", "type": "date_time", "optional": True},
-]
-# The server as it comes, and as it is fastest for a single busy core; nginx gets as many workers.
-CONFIGURATIONS = {
-    "default": [],
-    "1 thread, inline": ["server.threads=1", "storage.commit=inline"],
-}
-SURVIVES = {
-    "weir": {"kill -9": True, "host crash": True, "disk loss": False},
-    "nginx + nchan": {"kill -9": False, "host crash": False, "disk loss": False},
-}
-MESSAGE_BYTES = 200
 POLLS = 10_000
 TOPICS = 1_000
 WARM_UP_POLLS = 64
@@ -87,9 +72,10 @@ def _run(rows, name, configuration, polls, topics, weir, client, folder):
             "system": name,
             "variant": configuration,
             "role": "weir" if name == "weir" else "peer",
+            "unit": "polls",
             "against": "nginx + nchan" if name == "weir" and not Nchan.missing() else None,
             "rounds": [],
-            "survives": SURVIVES[name],
+            "survives": SYNCED_BEFORE_THE_ANSWER if name == "weir" else IN_MEMORY_ONLY,
             "notes": "",
         })
         row["rounds"].append(result)
@@ -99,14 +85,15 @@ def wave(side, client, folder, polls, topics):
     """Parks `polls` polls on `topics` new topics of a fresh server and wakes them by a publish on each."""
     server = side.server
     # What the first polls of a process allocate is not per poll.
-    with Client(client, folder, side.plan(folder, "warm-up", 1, WARM_UP_POLLS), server.port, WARM_UP_POLLS) as warm_up:
+    plan = side.plan(folder, "warm-up", 1, WARM_UP_POLLS)
+    with LoadClient(client, folder, "polls", port=server.port, plan=plan, polls=WARM_UP_POLLS) as warm_up:
         warm_up.next("parked")
         warm_up.tell("go")
         warm_up.next("woken")
         warm_up.tell("end")
     plan = side.plan(folder, "wave", topics, polls)
     empty, kernel, used = server.memory(), kernel_bytes(), run_seconds(server.pids())
-    with Client(client, folder, plan, server.port, polls) as session:
+    with LoadClient(client, folder, "polls", port=server.port, plan=plan, polls=polls, publishers=PUBLISHERS) as session:
         parked = session.next("parked")
         used = run_seconds(server.pids()) - used
         full, kernel = server.memory(), kernel_bytes() - kernel
@@ -137,47 +124,6 @@ def wave(side, client, folder, polls, topics):
     }
 
 
-class Client:
-    """A run of weir_bench_client's scenario `polls`; ends with the `with`, and then must have found nothing wrong."""
-
-    def __init__(self, binary, folder, plan, port, polls):
-        self._errors = open(folder / "client.log", "w+b")  # pylint: disable=consider-using-with
-        self._child = subprocess.Popen(
-            [str(binary), "polls", "--port", str(port), "--plan", str(plan), "--polls", str(polls),
-             "--publishers", str(PUBLISHERS)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True, preexec_fn=die_with_parent,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self._child.kill()
-        self._child.communicate()
-        if kind is None and self._child.returncode != 0:
-            self._fail()
-        self._errors.close()
-
-    def next(self, event):
-        line = self._child.stdout.readline()
-        if not line:
-            self._fail()
-        report = json.loads(line)
-        if report["event"] != event:
-            raise BenchError(f"weir_bench_client reported {line!r} instead of {event}")
-        return report
-
-    def tell(self, word):
-        self._child.stdin.write(word + "\n")
-        self._child.stdin.flush()
-
-    def _fail(self):
-        self._child.wait()
-        self._errors.seek(0)
-        raise BenchError(self._errors.read().decode(errors="replace").strip() or "weir_bench_client ended")
-
-
 class _WeirSide:
     def __init__(self, server):
         self.server = server
@@ -191,7 +137,7 @@ class _WeirSide:
             _record(plan, "parked", f'"polls_waiting":{polls}')
             for number in range(topics):
                 topic = self.server.create_topic(f"bench {name} {number}", SCHEMA)
-                text = message(f"{name} {number} ")
+                text = message(order=f"{name} {number} ")
                 consume = '{"timeout_secs":60}'
                 _record(plan, "subscribe", f"POST /api/v1/topics/{topic}/consume HTTP/1.1\r\n{head}"
                                            f"Content-Length: {len(consume)}\r\n\r\n{consume}")
@@ -216,7 +162,7 @@ class _NchanSide:
             _record(plan, "status", "GET /status HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
             _record(plan, "parked", f"subscribers: {polls}")
             for number in range(topics):
-                text = message(f"{name} {number} ")
+                text = message(order=f"{name} {number} ")
                 _record(plan, "subscribe", f"GET /sub/{name}{number} HTTP/1.1\r\n{head}\r\n")
                 _record(plan, "publish", f"POST /pub/{name}{number} HTTP/1.1\r\n{head}"
                                          f"Content-Length: {len(text)}\r\n\r\n{text}")
@@ -225,27 +171,9 @@ class _NchanSide:
         return path
 
 
-def message(order):
-    fields = {"Quantity": 3, "Price": 129.5, "Express": True, "PlacedAt": "2026-03-02T08:15:30.042+00:00"}
-    empty = json.dumps({"OrderId": "", **fields}, separators=(",", ":"))
-    return json.dumps({"OrderId": order.ljust(MESSAGE_BYTES - len(empty), "A"), **fields}, separators=(",", ":"))
-
-
 def _record(plan, key, text):
     data = text.encode()
     plan.write(f"{key} {len(data)}\n".encode() + data + b"\n")
-
-
-def run_seconds(pids):
-    """Time that all threads of `pids` have run so far, to the nanosecond: waking 10,000 polls takes few clock ticks.
-
-    Where the kernel does not keep it, by the tick.
-    """
-    nanoseconds = 0
-    for pid in pids:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            nanoseconds += int((task / "schedstat").read_text().split()[0])
-    return nanoseconds / 1e9
 
 
 def kernel_bytes():
