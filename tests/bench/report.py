@@ -6,7 +6,14 @@ from rows import SURVIVES_KEYS, figures, find, median, ratios, with_range
 FOREIGN_SHARE_MAX = 0.15
 SPREAD_MAX = 1.5  # of the highest ratio to the lowest
 SHOWN = {"rate", "p50_ms", "p99_ms", "p999_ms", "cpu_us", "rss_mib", "pss_mib", "syncs_per_s"}
-HIDDEN = {"requests", "client_cores", "foreign_share"}
+HIDDEN = {"requests", "client_cores", "foreign_share", "messages_per_request"}
+LABELS = {
+    "all_ms": "all woken after ms",
+    "rss_kib_per_poll": "RSS KiB/poll",
+    "pss_kib_per_poll": "PSS KiB/poll",
+    "kernel_kib_per_poll": "kernel KiB/poll, both ends",
+    "empty_rss_mib": "empty server MiB",
+}
 
 
 def counterpart(rows, row):
@@ -33,7 +40,7 @@ def _others(row):
     """Figures that only some scenarios have, by their names."""
     names = [name for name in dict.fromkeys(key for one in row["rounds"] for key in one) if name not in SHOWN | HIDDEN]
     found = [(name, figures(row, name)) for name in names]
-    return [f"{name} {with_range(values)}" for name, values in found
+    return [f"{LABELS.get(name, name.replace('_', ' '))} {with_range(values)}" for name, values in found
             if values and all(isinstance(value, (int, float)) for value in values)]
 
 

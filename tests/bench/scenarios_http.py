@@ -31,11 +31,15 @@ FREE_MANAGEMENT = "rate_limit.management_per_minute=0"  # to create that many to
 
 def publish_title(size, connections, topics=1):
     size = "1 KiB" if size == 1024 else f"{size} bytes"
-    return f"durable publish of {size}, {connections} connections, {topics:,} topic{'s' if topics > 1 else ''}"
+    return f"durable publish of {size}, {counted(connections, 'connection')}, {counted(topics, 'topic')}"
 
 
 def batch_title(connections):
-    return f"batch publish of {BATCH_MESSAGES} × {MESSAGE_BYTES} bytes, {connections} connections"
+    return f"batch publish of {BATCH_MESSAGES} × {MESSAGE_BYTES} bytes, {counted(connections, 'connection')}"
+
+
+def counted(number, what):
+    return f"{number:,} {what}{'s' if number != 1 else ''}"
 
 
 class Pair:

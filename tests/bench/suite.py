@@ -155,14 +155,16 @@ def longer_scenarios(suite):
 
 
 def _polls(suite, module):
-    rounds = 1 if suite.mode.name == "quick" else suite.rounds
+    full = suite.mode.name == "full"
+    rounds = {"quick": 1, "usual": 3, "full": 5}[suite.mode.name]
+    rounds = min(rounds, suite.rounds)
 
     def run():
         with suite.folder() as folder:
-            suite.rows.extend(module.measure(suite.weir, suite.bin / "weir_bench_client", folder, rounds,
-                                             quick=suite.mode.name == "quick", note=say))
+            suite.rows.extend(module.measure(suite.weir, suite.bin / "weir_bench_client", folder, rounds, quick=not full,
+                                             note=say))
 
-    return rounds * (10 if suite.mode.name == "quick" else 30), run
+    return rounds * (40 if full else 10), run
 
 
 def _mixed(suite, module):

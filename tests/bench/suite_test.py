@@ -98,7 +98,7 @@ class ReportTest(unittest.TestCase):
 
     def test_figures_that_only_some_scenarios_have_are_shown_by_name(self):
         rows = rows_of("x", [{"rate": 1, "all_ms": 97.0, "requests": 3}], [{"rate": 1}]).all()
-        self.assertIn("all_ms 97.00", report.rows_table(rows)[2])
+        self.assertIn("all woken after ms 97.00", report.rows_table(rows)[2])
         self.assertNotIn("requests", report.rows_table(rows)[2])
 
     def test_rows_of_scenarios_that_do_their_own_rounds_need_no_optional_fields(self):
@@ -167,7 +167,7 @@ class ArgumentsTest(unittest.TestCase):
         for mode in suite.MODES.values():
             for size, connections, topics in mode.publishes:
                 self.assertEqual(len(message(size)), size)
-                self.assertIn(f"{connections} connections", publish_title(size, connections, topics))
+                self.assertIn(f" {connections:,} connection", publish_title(size, connections, topics))
 
 
 class LoadsTest(unittest.TestCase):
