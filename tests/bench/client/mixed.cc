@@ -179,7 +179,10 @@ class Mixed {
     }
     cpu = cpu_seconds() - cpu;
     report(R"({"event":"measured"})");
-    if (timer >= 0) close(timer);
+    if (timer >= 0) {
+      close(timer);
+      send_due(end_ns_ - 1);
+    }
     drain();
     report(R"({"event":"done","published":%llu,"received":%llu,"published_in_all":%llu,"received_in_all":%llu,)"
            R"("empty_answers":%llu,%s,%s,"client_cpu_seconds":%.6f})",
@@ -281,7 +284,8 @@ class Mixed {
     publisher.busy = false;
     ++published_;
     if (is_measured(publisher.time_ns)) publish_latency_.record(now_ns() - publisher.time_ns);
-    if (!draining_ && publisher.sent < publisher.due) publish(publisher);
+    // Paced: what was due is sent also after the end, or the slowest messages would not be counted.
+    if (publisher.sent < publisher.due && (!draining_ || settings_.rate != 0)) publish(publisher);
   }
 
   void take_page(Consumer& consumer, std::string_view body) {
@@ -340,7 +344,10 @@ class Mixed {
     draining_ = true;
     const std::uint64_t deadline = now_ns() + kDrainNsMax;
     while (!is_drained()) {
-      if (now_ns() > deadline) fail("%llu messages published, %llu received", llu(published_), llu(received_));
+      if (now_ns() > deadline) {
+        fail("not all was published and received %llu s after the end: %llu and %llu messages",
+             llu(kDrainNsMax / kSecond), llu(published_), llu(received_));
+      }
       for (const epoll_event& event : poller_.wait(100)) take(*static_cast<Connection*>(event.data.ptr));
     }
   }
@@ -348,7 +355,7 @@ class Mixed {
   bool is_drained() const {
     std::vector<std::uint64_t> published(settings_.topics.size());
     for (const Publisher& publisher : publishers_) {
-      if (publisher.busy) return false;
+      if (publisher.busy || (settings_.rate != 0 && publisher.sent < publisher.due)) return false;
       published[publisher.topic] += publisher.sent;
     }
     return std::all_of(consumers_.begin(), consumers_.end(),
