@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/post.hpp>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-namespace weir::http {
+#include "weir/base/assert.h"
 
-namespace net = boost::asio;
+namespace weir::http {
 
 namespace {
 // What a client has to send or take in a time that it is given.
@@ -18,8 +17,16 @@ std::int64_t bytes_expected(const ServerOptions& options, std::chrono::milliseco
 }
 }  // namespace
 
-Connection::Connection(std::shared_ptr<LoopContext> context, Socket socket, std::string peer)
-    : context_(std::move(context)), socket_(std::move(socket)), peer_(std::move(peer)) {
+void intrusive_ptr_add_ref(Connection* connection) noexcept {
+  connection->references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void intrusive_ptr_release(Connection* connection) noexcept {
+  if (connection->references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete connection;
+}
+
+Connection::Connection(std::shared_ptr<LoopContext> context, Descriptor socket, std::string peer)
+    : context_(std::move(context)), peer_(std::move(peer)), socket_(std::move(socket)) {
   context_->shared->connections.fetch_add(1, std::memory_order_relaxed);
   next_ = context_->connections;
   if (next_ != nullptr) next_->back_ = &next_;
@@ -28,28 +35,56 @@ Connection::Connection(std::shared_ptr<LoopContext> context, Socket socket, std:
 }
 
 Connection::~Connection() {
-  close();
+  WEIR_ASSERT(state_ == State::closed);
 }
 
-void Connection::start() {
-  boost::system::error_code ignored;
-  socket_->set_option(Tcp::no_delay(true), ignored);
-  settle();
+void Connection::open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused) {
+  auto* const connection = new Connection(context, std::move(socket), std::move(peer));
+  if (!context->loop.watch(connection->socket_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *connection)) {
+    connection->close();
+    return;
+  }
+  if (!refused) {
+    connection->settle();
+    return;
+  }
+  connection->new_exchange();
+  connection->set_request_id({});
+  connection->close_after_ = connection->linger_after_ = true;
+  connection->answer(unavailable_response("The server has too many connections, try again later"));
+  connection->flush(context->direct_out);
 }
 
-void Connection::start_refused() {
-  new_exchange();
-  set_request_id({});
-  close_after_ = linger_after_ = true;
-  answer(unavailable_response("The server has too many connections, try again later"));
-  flush(context_->direct_out);
+void Connection::on_events(std::uint32_t events) {
+  if (state_ == State::closed) return;
+  const bool broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
+  if (broken || (events & EPOLLRDHUP) != 0) peer_shut_ = true;
+  if (peer_shut_ || (events & EPOLLIN) != 0) readable_ = true;
+  if (output_pending() || state_ == State::handling) {
+    // Nothing is read now. Of a client that only shut its sending half the answer is still owed.
+    if (broken) {
+      close();
+    } else if (output_pending()) {
+      if ((events & EPOLLOUT) != 0) on_writable();
+    } else {
+      close_if_gone();
+    }
+    return;
+  }
+  turn();
+}
+
+// Who asked to be told when the client is gone is a request that may wait for long: it does not wait for a client that
+// will send nothing more.
+void Connection::close_if_gone() {
+  if (peer_shut_ && state_ == State::handling && exchange_->hook.call != nullptr && !output_pending()) close();
 }
 
 void Connection::drain() {
-  if (state_ != State::head || output_pending() || inline_bytes_ != 0 || !buffered().empty()) return;
+  if (state_ != State::head || output_pending() || !buffered().empty()) return;
   // A request that waits in the kernel still gets its answer (503, by dispatch()).
   int waiting = 0;
-  if (::ioctl(socket_->native_handle(), FIONREAD, &waiting) == 0 && waiting > 0) return;
+  if (::ioctl(socket_.get(), FIONREAD, &waiting) == 0 && waiting > 0) return;
   close();
 }
 
@@ -63,9 +98,7 @@ void Connection::close() {
   drop_incoming();
   release_block();
   if (pumping_) context_->pump_out.clear();
-  boost::system::error_code ignored;
-  socket_->close(ignored);
-  socket_.reset();
+  socket_.close();
   *back_ = next_;
   if (next_ != nullptr) next_->back_ = back_;
   next_ = nullptr;
@@ -76,15 +109,16 @@ void Connection::close() {
   context_->release_exchange(std::move(exchange_));
   context_->requests_done(over);
   if (hook.call != nullptr) hook.call(hook.context, hook.id);
+  // The reference for being open.
+  context_->loop.post([self = boost::intrusive_ptr<Connection>(this, false)] {});
 }
 
 void Connection::wait_for(Wait wait, std::chrono::milliseconds timeout) {
   wait_ = wait;
-  context_->loop.timers().arm(*this, context_->loop.now() + timeout);
+  context_->loop.timers().arm(*this, context_->loop.time() + timeout);
 }
 
 void Connection::on_deadline() {
-  const auto self = shared_from_this();
   const ServerOptions& options = context_->shared->options;
   switch (std::exchange(wait_, Wait::none)) {
     case Wait::none: return;
@@ -132,9 +166,8 @@ void Connection::respond(std::uint32_t request, Response response) {
   if (pumping_) return;
   flush(context_->direct_out);
   if (state_ != State::head || output_pending()) return;
-  if (inline_bytes_ != 0 || !buffered().empty()) {
-    // Not from here: the caller may be in the middle of waking others.
-    post_pump();
+  if (!buffered().empty() || readable_) {
+    post_turn();  // not from here: the caller may be in the middle of waking others
   } else {
     settle();
   }
@@ -148,24 +181,14 @@ void Connection::abandon(std::uint32_t request) {
 void Connection::set_hook(std::uint32_t request, Responder::CancelHook hook) {
   if (request != request_) return;
   if (state_ == State::handling) exchange_->hook = hook;
-  if (state_ == State::handling && eof_seen_) {
-    net::post(context_->loop.io(), [self = shared_from_this(), request] {
-      if (self->state_ == State::handling && self->request_ == request) self->close();
-    });
+  if (state_ == State::handling && peer_shut_) {
+    context_->loop.post([self = boost::intrusive_ptr<Connection>(this)] { self->close_if_gone(); });
   } else if (state_ == State::closed && hook.call != nullptr) {
     context_->loop.post([hook] { hook.call(hook.context, hook.id); });
   }
 }
 
-void Connection::post_pump() {
-  if (std::exchange(pump_posted_, true)) return;
-  net::post(context_->loop.io(), [self = shared_from_this()] {
-    self->pump_posted_ = false;
-    if (self->state_ != State::closed && self->state_ != State::lingering && !self->output_pending()) self->pump();
-  });
-}
-
-Responder::Responder(std::shared_ptr<Connection> connection, std::uint32_t request)
+Responder::Responder(boost::intrusive_ptr<Connection> connection, std::uint32_t request)
     : connection_(std::move(connection)), request_(request) {}
 
 Responder& Responder::operator=(Responder&& other) noexcept {

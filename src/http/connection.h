@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,27 +16,26 @@
 
 namespace weir::http {
 
-/// One client. Everything happens on its loop's thread. Kept alive by the operation that is armed on its socket and by
-/// the Responder of the request that is being handled.
+/// One client. Everything happens on its loop's thread. Its references are counted: one stands for being open, and each
+/// Responder has one; the one for being open is let go with a task of the loop, after the events that may still name
+/// the connection.
 ///
 /// States: head (none or part of a request's head has come) → body → handling (a handler owes the answer) → head …
 /// An answer that the kernel does not take at once stays in `pending_`; no further request is looked at until it is
 /// out. Every way out ends in close(), possibly by way of lingering: the answer is out, our half is shut, and what the
 /// client still sends is thrown away for a while, so that it gets to read the answer.
-class Connection final : public std::enable_shared_from_this<Connection>, private Timer {
+///
+/// The socket is watched for everything, edge-triggered, from the beginning: no system call asks for a read. What an
+/// event has told and no read has used up is kept in `readable_`.
+class Connection final : private EventTarget, private Timer {
  public:
-  Connection(std::shared_ptr<LoopContext> context, Socket socket, std::string peer);
+  /// Begins to serve; `refused`: only to answer 503 and close, there are too many connections.
+  static void open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused);
   ~Connection();
 
-  void start();
-  /// Answers 503 and closes: there are too many connections.
-  void start_refused();
   /// Closes if it is idle; else the answer under way will say so.
   void drain();
   void close();
-  bool closed() const noexcept { return state_ == State::closed; }
-  /// No handler of ours is waiting to run: if a read is armed, it has got nothing yet, and needs no block.
-  void let_go_of_block();
   /// In the list of its loop.
   Connection* next_in_loop() const { return next_; }
 
@@ -48,9 +48,6 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
  private:
   enum class State : std::uint8_t { head, body, discard, handling, lingering, closed };
   enum class Wait : std::uint8_t { none, idle, head, body, send, linger };
-  /// Where the read that is under way puts its bytes.
-  enum class Into : std::uint8_t { inline_buffer, block, body, trash };
-
   /// A body that has not come whole with its head.
   struct Incoming {
     BodyHandler handler;
@@ -77,16 +74,22 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
     Parts parts() const { return {head, body, shared ? std::string_view(*shared) : std::string_view{}, tail}; }
     std::size_t size() const { return head.size() + body.size() + (shared ? shared->size() : 0) + tail.size(); }
   };
-  struct LazyBuffer;
 
+  friend void intrusive_ptr_add_ref(Connection* connection) noexcept;
+  friend void intrusive_ptr_release(Connection* connection) noexcept;
+
+  Connection(std::shared_ptr<LoopContext> context, Descriptor socket, std::string peer);
+  void on_events(std::uint32_t events) override;
   void on_deadline() override;
   void wait_for(Wait wait, std::chrono::milliseconds timeout);
+  void close_if_gone();
 
   // Reading (connection_read.cc).
-  const boost::asio::mutable_buffer* prepare_read() noexcept;
-  void arm_read();
-  void on_read(const boost::system::error_code& error, std::size_t bytes);
-  void on_read_end(bool orderly);
+  std::optional<std::size_t> receive(char* into, std::size_t size);
+  bool may_read() const;
+  void turn();
+  void post_turn();
+  void read_once();
   void pump();
   void settle();
   bool step_head();
@@ -101,9 +104,7 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void drop_incoming();
   std::string_view buffered() const { return {block_ ? block_.get() + begin_ : nullptr, end_ - begin_}; }
   void ensure_block();
-  void lend_block();
   void release_block();
-  void post_pump();
 
   // Answering (connection_write.cc).
   void begin_exchange(const ParsedHead& head);
@@ -119,10 +120,9 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   std::string& out() { return pumping_ ? context_->pump_out : context_->direct_out; }
   void flush(std::string& bytes);
   void transmit(std::string& head, std::string body, std::shared_ptr<const std::string> shared, std::string_view tail);
-  void arm_write();
   void wait_for_client();
   std::int64_t taken();
-  void on_writable(const boost::system::error_code& error);
+  void on_writable();
   std::optional<std::size_t> send_some(const Parts& parts, std::size_t skip);
   void output_done();
   bool output_pending() const { return pending_ != nullptr; }
@@ -130,37 +130,33 @@ class Connection final : public std::enable_shared_from_this<Connection>, privat
   void linger();
 
   const std::shared_ptr<LoopContext> context_;
-  std::optional<Socket> socket_;  // empty once closed: what outlives the close holds nothing of the loop's
   const std::string peer_;
   Connection* next_ = nullptr;
   Connection** back_ = nullptr;
 
+  std::atomic<std::uint32_t> references_{1};
+  Descriptor socket_;
   State state_ = State::head;
   Wait wait_ = Wait::none;
-  Into into_ = Into::inline_buffer;
-  bool read_armed_ = false;
-  bool arming_ = false;
+  bool readable_ = false;   // a read may find something: bytes or the end
+  bool peer_shut_ = false;  // the client has shut its sending half, or is gone; what it sent before may be unread
   bool pumping_ = false;
-  bool pump_posted_ = false;
-  bool lent_ = false;  // see LoopContext::lend()
-  bool eof_seen_ = false;
+  bool turn_posted_ = false;
   bool close_after_ = false;   // the answer being given is the last
   bool linger_after_ = false;  // and the client may still be sending
-  std::uint8_t inline_bytes_ = 0;
   std::uint8_t blank_lines_ = 0;
   std::uint32_t request_ = 0;         // number of the request being handled
   std::uint32_t answers_unsent_ = 0;  // answered requests whose answers may not all be with the kernel yet
   std::uint32_t begin_ = 0;           // of what has been read into block_ and not been used
   std::uint32_t end_ = 0;
   HeadScanner scanner_;
-  std::uint64_t discard_left_ = 0;
-  std::uint64_t lingered_bytes_ = 0;
+  std::uint32_t discard_left_ = 0;  // of a refused request's body
+  std::uint32_t lingered_bytes_ = 0;
   std::unique_ptr<char[]> block_;
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<Incoming> incoming_;
   std::unique_ptr<Pending> pending_;
   std::unique_ptr<Response> deferred_;  // the answer of the request being handled, while pending_ is not out yet
-  char inline_[32];
 };
 
 }  // namespace weir::http

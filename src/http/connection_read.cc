@@ -1,17 +1,16 @@
 // Reading: from the bytes on the socket to a handler that has its body.
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
-#include <boost/asio/error.hpp>
+#include <sys/socket.h>
 
 #include "weir/base/assert.h"
 
 #include "http/connection.h"
 
 namespace weir::http {
-
-namespace net = boost::asio;
 
 namespace {
 /// A refused request's body up to this long is read and dropped, so that the connection can go on.
@@ -20,54 +19,25 @@ constexpr std::uint64_t kDiscardBytesMax = 64 * 1024;
 constexpr std::size_t kBodyStepBytes = 64 * 1024;
 /// Answers to pipelined requests are sent together up to about this size.
 constexpr std::size_t kCoalesceBytesMax = 256 * 1024;
-constexpr std::uint64_t kLingerBytesMax = 8 << 20;
+constexpr std::uint32_t kLingerBytesMax = 8 << 20;
 constexpr int kBlankLinesMax = 2;
+/// A read brings at most a block, or what is missing of a body: a client that sends without end waits for the others.
+constexpr int kReadsPerTurn = 2;
 }  // namespace
 
-/// A buffer that is chosen when the kernel has bytes, not when the read is armed: Asio asks the sequence again for each
-/// attempt. So a connection that waits holds no block, and each request still costs one recv. Should an Asio ask only
-/// once, it gets the small inline buffer, and the rest comes with the next read.
-struct Connection::LazyBuffer {
-  using value_type = net::mutable_buffer;
-  using const_iterator = const net::mutable_buffer*;
-  Connection* connection;
-  const_iterator begin() const { return connection->prepare_read(); }
-  const_iterator end() const { return connection->prepare_read() + 1; }
-};
-
-const net::mutable_buffer* Connection::prepare_read() noexcept {
-  net::mutable_buffer& buffer = context_->read_buffer;
-  const auto use = [&](Into into, void* data, std::size_t size) {
-    into_ = into;
-    buffer = net::mutable_buffer(data, size);
-    return &buffer;
-  };
-  switch (state_) {
-    case State::handling:
-    case State::closed: break;
-    case State::lingering: return use(Into::trash, context_->trash.data(), context_->trash.size());
-    case State::discard:
-      return use(Into::trash, context_->trash.data(),
-                 static_cast<std::size_t>(std::min<std::uint64_t>(discard_left_, context_->trash.size())));
-    case State::body:
-      if (!incoming_->chunked) {
-        return use(Into::body, incoming_->body.data() + incoming_->received,
-                   incoming_->body.size() - static_cast<std::size_t>(incoming_->received));
-      }
-      [[fallthrough]];
-    case State::head:
-      if (block_ == nullptr) {
-        if (arming_) break;
-        try {
-          ensure_block();
-          lend_block();  // the event may be stale, and this attempt get nothing
-        } catch (const std::bad_alloc&) {
-          break;
-        }
-      }
-      return use(Into::block, block_.get() + end_, context_->block_bytes - end_);
-  }
-  return use(Into::inline_buffer, inline_, sizeof inline_);
+// Reads once. 0: nothing there; empty: the end, or the connection is broken. With send_some() the only place that knows
+// what bytes travel on.
+std::optional<std::size_t> Connection::receive(char* into, std::size_t size) {
+  ssize_t got = 0;
+  do {
+    got = ::recv(socket_.get(), into, size, 0);
+  } while (got < 0 && errno == EINTR);
+  // Less than was asked for means that there is no more, and what comes later is an event of its own: so a request
+  // costs one recv. Only an end that has been announced already stands behind the bytes without one.
+  readable_ = got == static_cast<ssize_t>(size) || (got >= 0 && peer_shut_);
+  if (got > 0) return static_cast<std::size_t>(got);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  return std::nullopt;
 }
 
 void Connection::ensure_block() {
@@ -81,84 +51,66 @@ void Connection::release_block() {
   begin_ = end_ = 0;
 }
 
-void Connection::lend_block() {
-  if (lent_) return;
-  context_->lend(shared_from_this());
-  lent_ = true;
+bool Connection::may_read() const {
+  return readable_ && state_ != State::handling && state_ != State::closed && !output_pending();
 }
 
-void Connection::let_go_of_block() {
-  lent_ = false;
-  const bool between = state_ == State::head || state_ == State::handling;
-  if (between && read_armed_ && buffered().empty()) release_block();
+// Works through what has been read and what can be, for a while: others have their turn too.
+void Connection::turn() {
+  if (!buffered().empty()) pump();
+  for (int reads = 0; reads < kReadsPerTurn && may_read(); ++reads) read_once();
+  if (may_read()) post_turn();
 }
 
-void Connection::arm_read() {
-  if (read_armed_ || eof_seen_) return;
-  read_armed_ = true;
-  arming_ = true;
-  socket_->async_read_some(LazyBuffer{this},
-                           [self = shared_from_this()](const boost::system::error_code& error, std::size_t bytes) {
-                             self->on_read(error, bytes);
-                           });
-  arming_ = false;
+void Connection::post_turn() {
+  if (std::exchange(turn_posted_, true)) return;
+  context_->loop.post([self = boost::intrusive_ptr<Connection>(this)] {
+    self->turn_posted_ = false;
+    if (self->state_ != State::closed && !self->output_pending()) self->turn();
+  });
 }
 
-void Connection::on_read(const boost::system::error_code& error, std::size_t bytes) {
-  read_armed_ = false;
-  if (state_ == State::closed) return;
-  if (error) {
-    on_read_end(error == net::error::eof);
-    return;
+void Connection::read_once() {
+  const bool into_body = state_ == State::body && !incoming_->chunked;
+  const bool into_trash = state_ == State::lingering || state_ == State::discard;
+  char* into = nullptr;
+  std::size_t size = 0;
+  if (into_trash) {
+    into = context_->trash.data();
+    size = context_->trash.size();
+    if (state_ == State::discard) size = std::min<std::size_t>(size, discard_left_);
+  } else if (into_body) {
+    into = incoming_->body.data() + incoming_->received;
+    size = incoming_->body.size() - static_cast<std::size_t>(incoming_->received);
+  } else {
+    ensure_block();
+    into = block_.get() + end_;
+    size = context_->block_bytes - end_;
   }
-  switch (into_) {
-    case Into::inline_buffer:
-      inline_bytes_ = static_cast<std::uint8_t>(bytes);
-      // Pipelined behind a request that is being handled: kept, and no more is read until its answer is out.
-      if (state_ == State::handling) return;
-      break;
-    case Into::block:
-      if (state_ == State::lingering) break;
-      WEIR_ASSERT(block_ != nullptr);  // bytes that were received are never dropped
-      end_ += static_cast<std::uint32_t>(bytes);
-      if (incoming_ != nullptr) incoming_->window += bytes;
-      break;
-    case Into::body:
-      if (incoming_ == nullptr) break;
-      incoming_->received += bytes;
-      incoming_->window += bytes;
-      break;
-    case Into::trash: discard_left_ -= std::min<std::uint64_t>(discard_left_, bytes); break;
+  WEIR_ASSERT(size > 0);
+  const auto got = receive(into, size);
+  if (!got) {
+    close();  // nothing is owed: what had come whole has been answered
+    return;
   }
   if (state_ == State::lingering) {
-    lingered_bytes_ += bytes;
-    if (lingered_bytes_ > kLingerBytesMax) {
-      close();
-    } else {
-      arm_read();
-    }
+    lingered_bytes_ += static_cast<std::uint32_t>(*got);
+    if (lingered_bytes_ > kLingerBytesMax) close();
     return;
   }
+  if (into_trash) {
+    discard_left_ -= static_cast<std::uint32_t>(*got);
+  } else if (into_body) {
+    incoming_->received += *got;
+  } else {
+    end_ += static_cast<std::uint32_t>(*got);
+  }
+  if (incoming_ != nullptr) incoming_->window += *got;
   pump();
 }
 
-void Connection::on_read_end(bool orderly) {
-  // A client that only shut its sending half waits for its answer. Who asked to be told when the client is gone is a
-  // request that may wait for long, and is told.
-  const bool owed = (state_ == State::handling && exchange_->hook.call == nullptr) || output_pending();
-  if (orderly && owed) {
-    eof_seen_ = true;
-  } else {
-    close();
-  }
-}
-
+// Works through what has been read.
 void Connection::pump() {
-  if (inline_bytes_ != 0 && state_ != State::handling) {
-    ensure_block();
-    std::memcpy(block_.get() + end_, inline_, inline_bytes_);
-    end_ += std::exchange(inline_bytes_, std::uint8_t{0});
-  }
   pumping_ = true;
   bool more = true;
   while (more && !output_pending() && !close_after_) {
@@ -178,59 +130,31 @@ void Connection::pump() {
   settle();
 }
 
+// Nothing more can be done with what has been read: what is kept of it, and how long to wait for what.
 void Connection::settle() {
-  switch (state_) {
-    case State::closed:
-    case State::lingering: return;
-    case State::handling:
-      if (!output_pending()) {
-        wait_ = Wait::none;
-        disarm();
-      }
-      if (!buffered().empty()) return;
-      if (block_ != nullptr && read_armed_) {
-        lend_block();  // the read may have put bytes there that its handler, which has yet to run, will count
-      } else {
-        release_block();
-      }
-      if (inline_bytes_ == 0) arm_read();
-      return;
-    case State::head:
-    case State::body:
-    case State::discard: break;
-  }
-  if (output_pending() || close_after_) return;
-  if (eof_seen_) {
-    close();
-    return;
-  }
-  if (state_ != State::head && wait_ != Wait::body) {
-    wait_for(Wait::body, context_->shared->options.body_timeout);  // a send deadline took its place meanwhile
-  }
-  if (read_armed_) {
-    // The read may have put bytes into the block that its handler, which has yet to run, will count: nothing moves.
-    if (block_ != nullptr) lend_block();
-  } else if (buffered().empty()) {
-    if (state_ == State::head && block_ != nullptr) {
-      // Asio tries to read at once: a busy client's next request may be here already.
-      begin_ = end_ = 0;
-      lend_block();
-    } else if (state_ == State::head || !incoming_ || !incoming_->chunked) {
-      release_block();
-    } else {
-      begin_ = end_ = 0;
-    }
-  } else if (begin_ != 0) {
+  if (state_ == State::closed || state_ == State::lingering) return;
+  if (buffered().empty()) {
+    release_block();
+  } else if (state_ != State::handling && begin_ != 0) {
     std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  if (state_ == State::head && buffered().empty()) {
-    wait_for(Wait::idle, context_->shared->options.idle_timeout);
-  } else if (state_ == State::head && wait_ != Wait::head) {
-    wait_for(Wait::head, context_->shared->options.head_timeout);
+  if (output_pending()) return;
+  if (state_ == State::handling) {
+    wait_ = Wait::none;  // a timer that is still armed finds that
+    return;
   }
-  arm_read();
+  if (close_after_) return;
+  const ServerOptions& options = context_->shared->options;
+  if (state_ != State::head) {
+    // A send deadline may have taken its place meanwhile.
+    if (wait_ != Wait::body) wait_for(Wait::body, options.body_timeout);
+  } else if (buffered().empty()) {
+    wait_for(Wait::idle, options.idle_timeout);
+  } else if (wait_ != Wait::head) {
+    wait_for(Wait::head, options.head_timeout);
+  }
 }
 
 bool Connection::step_head() {
@@ -416,7 +340,7 @@ void Connection::hand_over(BodyHandler handler, std::string body) {
   const std::uint32_t request = request_;
   std::string what;
   try {
-    handler(std::move(body), Responder(shared_from_this(), request));
+    handler(std::move(body), Responder(boost::intrusive_ptr<Connection>(this), request));
     return;
   } catch (const std::exception& error) {
     what = error.what();
@@ -456,7 +380,7 @@ void Connection::reject(Response response, const ParsedHead& head) {
     passed = here == length || (length <= kDiscardBytesMax && !head.expect_continue);
     if (passed) {
       begin_ += static_cast<std::uint32_t>(here);
-      discard_left_ = length - here;
+      discard_left_ = static_cast<std::uint32_t>(length - here);
     }
   }
   if (!passed) close_after_ = linger_after_ = true;

@@ -40,7 +40,7 @@ void Connection::new_exchange() {
   exchange_->http10 = exchange_->keep_alive = false;
   ++request_;
   context_->request_begun();
-  if (context_->shared->options.access_log != ServerOptions::AccessLog::off) exchange_->started = context_->loop.now();
+  if (context_->shared->options.access_log != ServerOptions::AccessLog::off) exchange_->started = context_->loop.time();
 }
 
 void Connection::set_request_id(std::string_view wanted) {
@@ -104,7 +104,7 @@ void Connection::answer(Response response) {
   }
   std::string& bytes = out();
   append_head(bytes, response,
-              {.date = context_->date.at(context_->shared->clock.wall_now()),
+              {.date = context_->date(),
                .request_id = exchange.id(),
                .headers = exchange.headers,
                .close = close_after_,
@@ -157,7 +157,6 @@ void Connection::transmit(std::string& head, std::string body, std::shared_ptr<c
     pending_ = std::move(rest);
     context_->shared->response_bytes_inflight.fetch_add(pending_->charged, std::memory_order_relaxed);
     wait_for_client();
-    arm_write();
   }
   head.clear();
   if (head.capacity() > kScratchBytesKept) head.shrink_to_fit();
@@ -169,8 +168,8 @@ void Connection::drop_pending() {
   pending_.reset();
 }
 
-// Sends what it can of `parts` beyond the first `skip` bytes; empty when the connection is broken. Not left to Asio:
-// its completion would wait in a queue, and taken() be wrong until then.
+// Sends what it can of `parts` beyond the first `skip` bytes; empty when the connection is broken. When the
+// kernel takes less than it was offered, an event tells when it has room again.
 std::optional<std::size_t> Connection::send_some(const Parts& parts, std::size_t skip) {
   std::array<iovec, std::tuple_size_v<Parts>> buffers{};
   std::size_t count = 0;
@@ -183,22 +182,16 @@ std::optional<std::size_t> Connection::send_some(const Parts& parts, std::size_t
   ssize_t result = 0;
   do {
     if (count == 1) {
-      result = ::send(socket_->native_handle(), buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
+      result = ::send(socket_.get(), buffers[0].iov_base, buffers[0].iov_len, MSG_NOSIGNAL | MSG_DONTWAIT);
     } else {
       msghdr message{};
       message.msg_iov = buffers.data();
       message.msg_iovlen = count;
-      result = ::sendmsg(socket_->native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      result = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
   } while (result < 0 && errno == EINTR);
   if (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return std::nullopt;
   return static_cast<std::size_t>(std::max<ssize_t>(result, 0));
-}
-
-void Connection::arm_write() {
-  socket_->async_wait(Socket::wait_write, [self = shared_from_this()](const boost::system::error_code& error) {
-    self->on_writable(error);
-  });
 }
 
 void Connection::wait_for_client() {
@@ -210,22 +203,18 @@ void Connection::wait_for_client() {
 // when a good part of its buffer, which can be megabytes, is free again: that is too coarse to tell slow from stalled.
 std::int64_t Connection::taken() {
   int queued = 0;
-  if (::ioctl(socket_->native_handle(), SIOCOUTQ, &queued) != 0) queued = 0;
+  if (::ioctl(socket_.get(), SIOCOUTQ, &queued) != 0) queued = 0;
   return static_cast<std::int64_t>(pending_->sent) - queued;
 }
 
-void Connection::on_writable(const boost::system::error_code& error) {
-  if (state_ == State::closed || pending_ == nullptr) return;
-  const auto sent = error ? std::nullopt : send_some(pending_->parts(), pending_->sent);
+void Connection::on_writable() {
+  const auto sent = send_some(pending_->parts(), pending_->sent);
   if (!sent) {
     close();
     return;
   }
   pending_->sent += *sent;
-  if (pending_->sent < pending_->size()) {
-    arm_write();  // the deadline stands: what counts is how much the client takes until then
-    return;
-  }
+  if (pending_->sent < pending_->size()) return;  // the deadline stands: what counts is how much the client takes
   drop_pending();
   wait_ = Wait::none;
   output_done();
@@ -233,8 +222,11 @@ void Connection::on_writable(const boost::system::error_code& error) {
   if (deferred_ != nullptr) {
     const auto response = std::exchange(deferred_, nullptr);
     respond(request_, std::move(*response));
+  } else if (state_ == State::handling) {
+    close_if_gone();
   } else {
-    pump();
+    settle();
+    turn();
   }
 }
 
@@ -243,8 +235,7 @@ void Connection::output_done() {
   if (!close_after_ || state_ == State::lingering) return;
   // Closing with bytes unread would reset the connection, and take the answer away from the client.
   int unread = 0;
-  if (!linger_after_ && buffered().empty() && inline_bytes_ == 0 &&
-      (::ioctl(socket_->native_handle(), FIONREAD, &unread) != 0 || unread == 0)) {
+  if (!linger_after_ && buffered().empty() && (::ioctl(socket_.get(), FIONREAD, &unread) != 0 || unread == 0)) {
     close();
   } else {
     linger();
@@ -255,13 +246,9 @@ void Connection::linger() {
   state_ = State::lingering;
   drop_incoming();
   release_block();
-  ::shutdown(socket_->native_handle(), SHUT_WR);
-  if (eof_seen_) {
-    close();
-    return;
-  }
+  ::shutdown(socket_.get(), SHUT_WR);
   wait_for(Wait::linger, kLingerTime);
-  arm_read();
+  if (readable_) post_turn();
 }
 
 }  // namespace weir::http

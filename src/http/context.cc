@@ -1,9 +1,6 @@
 #include "http/context.h"
 
 #include <algorithm>
-
-#include "http/connection.h"
-
 namespace weir::http {
 
 namespace {
@@ -15,25 +12,17 @@ LoopContext::LoopContext(std::shared_ptr<Shared> server, std::size_t index)
     : shared(std::move(server)),
       loop(index, shared->clock),
       block_bytes(std::max(kBlockBytesMin, shared->options.header_bytes_max + 1024)),
-      trash(kTrashBytes, '\0') {
-  loop.set_when_quiet([this] { let_go_of_blocks(); });
-}
-
-void LoopContext::let_go_of_blocks() {
-  for (const auto& connection : armed_) connection->let_go_of_block();
-  armed_.clear();
-}
-
-void LoopContext::lend(std::shared_ptr<Connection> connection) {
-  if (armed_.size() >= sweep_at_) {
-    // A loop that is never quiet must not keep connections that are long gone.
-    std::erase_if(armed_, [](const auto& old) { return old->closed(); });
-    sweep_at_ = std::max(kSweepAtMin, 2 * armed_.size());
-  }
-  armed_.push_back(std::move(connection));
-}
+      trash(kTrashBytes, '\0') {}
 
 LoopContext::~LoopContext() = default;
+
+std::string_view LoopContext::date() {
+  if (const SteadyTime time = loop.time(); time != date_time_) {
+    date_time_ = time;
+    date_text_ = date_.at(shared->clock.wall_now());
+  }
+  return date_text_;
+}
 
 std::unique_ptr<char[]> LoopContext::acquire_block() {
   if (blocks_.empty()) return std::make_unique_for_overwrite<char[]>(block_bytes);

@@ -7,9 +7,6 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/ip/tcp.hpp>
-
 #include "weir/base/log.h"
 #include "weir/http/server.h"
 
@@ -19,11 +16,6 @@
 #include "http/router.h"
 
 namespace weir::http {
-
-using Tcp = boost::asio::ip::tcp;
-/// Concrete executors: the type-erased one costs an allocation and an indirect call per operation.
-using Socket = boost::asio::basic_stream_socket<Tcp, boost::asio::io_context::executor_type>;
-using Acceptor = boost::asio::basic_socket_acceptor<Tcp, boost::asio::io_context::executor_type>;
 
 class Connection;
 
@@ -83,8 +75,6 @@ struct LoopContext {
   void release_exchange(std::unique_ptr<Exchange> exchange);
 
   void request_begun() { requests_open.store(requests_open.load(std::memory_order_relaxed) + 1); }
-  /// Has `connection` asked for its block back when the loop is quiet.
-  void lend(std::shared_ptr<Connection> connection);
   /// `count` requests are over: answered and handed to the kernel, or their client has gone.
   void requests_done(std::size_t count);
 
@@ -92,25 +82,21 @@ struct LoopContext {
   LoopImpl loop;
   const std::size_t block_bytes;
 
-  std::string pump_out;                     ///< answers given while a connection works through what it has read
-  std::string direct_out;                   ///< an answer given at any other time
-  std::string trash;                        ///< what is read only to be thrown away
-  boost::asio::mutable_buffer read_buffer;  ///< see Connection::prepare_read
+  /// The Date of answers: of the loop's time, so that the clock is read once a round.
+  std::string_view date();
+
+  std::string pump_out;    ///< answers given while a connection works through what it has read
+  std::string direct_out;  ///< an answer given at any other time
+  std::string trash;       ///< what is read only to be thrown away
   ParsedHead head;
-  DateCache date;
   std::uint64_t next_id = 0;
   Connection* connections = nullptr;  ///< all of this loop, linked through themselves
   std::atomic<std::size_t> requests_open{0};
 
  private:
-  /// A block is lent to the attempt to read that arming makes; who got nothing by the end of the round does not need
-  /// it.
-  void let_go_of_blocks();
-
-  static constexpr std::size_t kSweepAtMin = 1024;
-  std::size_t sweep_at_ = kSweepAtMin;
-  /// Connections that armed a read while they held a block; see let_go_of_blocks().
-  std::vector<std::shared_ptr<Connection>> armed_;
+  DateCache date_;
+  std::string_view date_text_;
+  SteadyTime date_time_ = SteadyTime::min();
 
   static constexpr std::size_t kBlocksKept = 256;
   static constexpr std::size_t kExchangesKept = 256;

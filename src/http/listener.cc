@@ -1,149 +1,118 @@
 #include "http/listener.h"
 
 #include <cerrno>
-#include <charconv>
+#include <system_error>
 #include <utility>
 
-#include <boost/asio/ip/v6_only.hpp>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "http/connection.h"
 
 namespace weir::http {
 
-namespace net = boost::asio;
-
 namespace {
 
 constexpr std::chrono::milliseconds kAcceptPause{50};
 constexpr std::chrono::seconds kReportInterval{1};
 constexpr int kBacklog = 4096;  // the kernel cuts it down to net.core.somaxconn
+/// Between two looks at the other descriptors; the listening socket is level-triggered, so the rest is not forgotten.
+constexpr int kAcceptsPerEvent = 64;
 /// Refused connections are kept until they have read why; only so many beyond connections_max.
 constexpr std::size_t kRefusedMax = 256;
 
-Error unusable(const std::string& listen, const std::string& why) {
-  return make_error(Errc::config_invalid, "cannot listen on " + listen + ": " + why);
+bool set(const Descriptor& socket, int level, int option) {
+  const int on = 1;
+  return ::setsockopt(socket.get(), level, option, &on, sizeof on) == 0;
+}
+
+// A socket that is bound; errno is set when it is not open.
+Descriptor bound_socket(const Address& address, bool shared_port) {
+  Descriptor socket(::socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP));
+  const bool ready = socket.open() && set(socket, SOL_SOCKET, SO_REUSEADDR) &&
+                     (!address.is_v6() || set(socket, IPPROTO_IPV6, IPV6_V6ONLY)) &&
+                     (!shared_port || set(socket, SOL_SOCKET, SO_REUSEPORT)) &&
+                     ::bind(socket.get(), &address.any, address.size) == 0;
+  if (ready) return socket;
+  const int error = errno;
+  socket.close();
+  errno = error;
+  return socket;
+}
+
+Error unusable_now(const std::string& listen) {
+  return unusable(listen, std::system_category().message(errno));
 }
 
 }  // namespace
 
-std::string to_string(const Tcp::endpoint& endpoint) {
-  const std::string host = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
-}
-
-Result<Tcp::endpoint> resolve_listen_address(const std::string& listen) {
-  const std::size_t colon = listen.rfind(':');
-  if (colon == std::string::npos || colon == 0) return unusable(listen, "HOST:PORT is expected");
-  std::string host = listen.substr(0, colon);
-  const std::string port_text = listen.substr(colon + 1);
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  if (!bracketed && host.find(':') != std::string::npos) return unusable(listen, "write [ADDRESS]:PORT for IPv6");
-  std::uint16_t port = 0;
-  const char* const end = port_text.data() + port_text.size();
-  const auto [stop, wrong] = std::from_chars(port_text.data(), end, port);
-  if (port_text.empty() || wrong != std::errc{} || stop != end) return unusable(listen, "the port is 0 to 65535");
-
-  boost::system::error_code error;
-  const auto address = net::ip::make_address(host, error);
-  if (!error) {
-    if (bracketed && !address.is_v6()) return unusable(listen, "brackets are for IPv6 addresses");
-    return Tcp::endpoint(address, port);
-  }
-  if (bracketed) return unusable(listen, "this is not an IPv6 address");
-  net::io_context io;
-  Tcp::resolver resolver(io);
-  const auto found = resolver.resolve(host, port_text, error);
-  if (error || found.empty()) return unusable(listen, "the host name is unknown");
-  // "localhost" and the like: IPv4 first, as most clients try it.
-  for (const auto& entry : found) {
-    if (entry.endpoint().address().is_v4()) return entry.endpoint();
-  }
-  return found.begin()->endpoint();
-}
-
-Result<> probe_listen_address(const Tcp::endpoint& endpoint, const std::string& listen) {
-  net::io_context io;
-  Tcp::acceptor probe(io);
-  boost::system::error_code error;
-  probe.open(endpoint.protocol(), error);
-  if (!error) probe.set_option(net::socket_base::reuse_address(true), error);
-  if (!error && endpoint.address().is_v6()) probe.set_option(net::ip::v6_only(true), error);
-  if (!error) probe.bind(endpoint, error);
-  if (error) return unusable(listen, error.message());
+Result<> probe_listen_address(const Address& address, const std::string& listen) {
+  if (!bound_socket(address, false).open()) return unusable_now(listen);
   return ok();
 }
 
-Result<> Listener::open(const Tcp::endpoint& endpoint, bool shared_port, const std::string& listen) {
-  boost::system::error_code error;
-  acceptor_.open(endpoint.protocol(), error);
-  if (!error) acceptor_.set_option(net::socket_base::reuse_address(true), error);
-  if (!error && endpoint.address().is_v6()) acceptor_.set_option(net::ip::v6_only(true), error);
-  const int on = 1;
-  if (!error && shared_port && ::setsockopt(acceptor_.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
-    error.assign(errno, boost::system::system_category());
+Result<> Listener::open(const Address& address, bool shared_port, const std::string& listen) {
+  socket_ = bound_socket(address, shared_port);
+  // Accepted sockets inherit TCP_NODELAY: a system call less for each.
+  if (!socket_.open() || !set(socket_, IPPROTO_TCP, TCP_NODELAY) || ::listen(socket_.get(), kBacklog) != 0 ||
+      !context_->loop.watch(socket_.get(), EPOLLIN, *this)) {
+    return unusable_now(listen);
   }
-  if (!error) acceptor_.bind(endpoint, error);
-  if (!error) acceptor_.listen(kBacklog, error);
-  if (error) return unusable(listen, error.message());
   return ok();
 }
 
-Tcp::endpoint Listener::local_endpoint() const {
-  boost::system::error_code error;
-  return acceptor_.local_endpoint(error);
+Address Listener::local_address() const {
+  Address address;
+  ::getsockname(socket_.get(), &address.any, &address.size);
+  return address;
 }
 
 void Listener::close() {
   disarm();
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
+  socket_.close();
 }
 
-void Listener::accept() {
-  if (!acceptor_.is_open()) return;
-  acceptor_.async_accept(
-      context_->loop.io().get_executor(), peer_,
-      [this](const boost::system::error_code& error, Socket socket) { on_accept(error, std::move(socket)); });
+void Listener::on_events(std::uint32_t /*events*/) {
+  for (int i = 0; i < kAcceptsPerEvent && socket_.open() && accept_one(); ++i) {
+  }
 }
 
-void Listener::on_accept(const boost::system::error_code& error, Socket socket) {
-  if (!acceptor_.is_open()) return;
-  if (error) {
-    if (error != net::error::connection_aborted) {
-      report(error);
-      context_->loop.timers().arm(*this, context_->loop.now() + kAcceptPause);
-      return;
-    }
-    accept();
-    return;
+void Listener::on_deadline() {
+  if (socket_.open()) context_->loop.change_watch(socket_.get(), EPOLLIN, *this);
+}
+
+bool Listener::accept_one() {
+  Address peer;
+  Descriptor socket(::accept4(socket_.get(), &peer.any, &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  if (!socket.open()) {
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    if (errno == ECONNABORTED || errno == EINTR) return true;
+    report(errno);
+    // It stays readable, and would be told to us for ever.
+    context_->loop.change_watch(socket_.get(), 0, *this);
+    context_->loop.timers().arm(*this, context_->loop.time() + kAcceptPause);
+    return false;
   }
   const Shared& shared = *context_->shared;
   const std::size_t open = shared.connections.load(std::memory_order_relaxed);
   try {
     if (open < shared.options.connections_max + kRefusedMax) {
-      auto connection = std::make_shared<Connection>(context_, std::move(socket), peer_.address().to_string());
-      if (open < shared.options.connections_max) {
-        connection->start();
-      } else {
-        connection->start_refused();
-      }
+      Connection::open(context_, std::move(socket), peer.host(), open >= shared.options.connections_max);
     }
   } catch (const std::exception& failure) {
     context_->shared->log.error("connection failed error=\"{}\"", failure.what());
   }
-  accept();
+  return true;
 }
 
-void Listener::report(const boost::system::error_code& error) {
-  const SteadyTime now = context_->loop.now();
+void Listener::report(int error) {
+  const SteadyTime now = context_->loop.time();
   if (reported_ && now - *reported_ < kReportInterval) {
     ++unreported_;
     return;
   }
   reported_ = now;
-  context_->shared->log.error("accept failed error=\"{}\" not_reported={}", error.message(),
+  context_->shared->log.error("accept failed error=\"{}\" not_reported={}", std::system_category().message(error),
                               std::exchange(unreported_, 0));
 }
 

@@ -4,7 +4,6 @@
 #include <thread>
 #include <utility>
 
-#include <boost/asio/post.hpp>
 #include <pthread.h>
 
 #include "http/connection.h"
@@ -47,9 +46,9 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options, const Clock&
     return make_error(Errc::config_invalid, "header_bytes_max is 64 to 16777216, connections_max at least 1");
   }
   const std::string listen = options.listen;
-  WEIR_TRY(Tcp::endpoint endpoint, resolve_listen_address(listen));
-  if (endpoint.port() != 0) {
-    WEIR_TRY(probe_listen_address(endpoint, listen));
+  WEIR_TRY(Address address, resolve_listen_address(listen));
+  if (address.port() != 0) {
+    WEIR_TRY(probe_listen_address(address, listen));
   }
 
   std::unique_ptr<Server> server(new Server());
@@ -59,10 +58,10 @@ Result<std::unique_ptr<Server>> Server::bind(ServerOptions options, const Clock&
   for (std::size_t i = 0; i < threads; ++i) {
     impl.contexts.push_back(std::make_shared<LoopContext>(impl.shared, i));
     impl.listeners.push_back(std::make_unique<Listener>(impl.contexts.back()));
-    WEIR_TRY(impl.listeners.back()->open(endpoint, threads > 1, listen));
-    endpoint = impl.listeners.front()->local_endpoint();  // port 0: the others take what the first was given
+    WEIR_TRY(impl.listeners.back()->open(address, threads > 1, listen));
+    address = impl.listeners.front()->local_address();  // port 0: the others take what the first was given
   }
-  impl.address = to_string(endpoint);
+  impl.address = address.to_string();
   return server;
 }
 
@@ -90,7 +89,6 @@ void Server::start(std::vector<Route> routes) {
   impl.shared->router = Router(std::move(routes));
   impl.started = true;
   for (std::size_t i = 0; i < impl.contexts.size(); ++i) {
-    impl.listeners[i]->start();
     impl.threads.emplace_back([context = impl.contexts[i].get()] { context->loop.run(); });
     pthread_setname_np(impl.threads.back().native_handle(), ("http-" + std::to_string(i)).c_str());
   }
@@ -103,17 +101,14 @@ void Server::begin_drain() {
     LoopContext* const context = impl.contexts[i].get();
     context->loop.post([context, listener = impl.listeners[i].get()] {
       listener->close();
-      // Behind the reads that are done but not handled yet: their connections only look idle.
-      boost::asio::post(context->loop.io(), [context] {
-        for (Connection* connection = context->connections; connection != nullptr;) {
-          Connection* const next = connection->next_in_loop();
-          connection->drain();
-          connection = next;
-        }
-        std::lock_guard lock(context->shared->drain_mutex);
-        ++context->shared->loops_drained;
-        context->shared->drain_changed.notify_all();
-      });
+      for (Connection* connection = context->connections; connection != nullptr;) {
+        Connection* const next = connection->next_in_loop();
+        connection->drain();
+        connection = next;
+      }
+      std::lock_guard lock(context->shared->drain_mutex);
+      ++context->shared->loops_drained;
+      context->shared->drain_changed.notify_all();
     });
   }
 }
@@ -138,10 +133,7 @@ void Server::stop() {
     }
     context->loop.post([context, listener = impl.listeners[i].get()] {
       listener->close();
-      while (context->connections != nullptr) {
-        const auto connection = context->connections->shared_from_this();  // a hook may let go of the last other owner
-        connection->close();
-      }
+      while (context->connections != nullptr) context->connections->close();
       context->loop.quit();
     });
   }

@@ -11,6 +11,8 @@
 #include <variant>
 #include <vector>
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+
 #include "weir/base/unique_function.h"
 
 /// Requests and responses as handlers see them. Nothing here knows of topics.
@@ -56,13 +58,15 @@ struct Response {
 Response error_response(std::uint16_t status, std::string_view code, std::string_view message);
 
 class Connection;
+void intrusive_ptr_add_ref(Connection* connection) noexcept;
+void intrusive_ptr_release(Connection* connection) noexcept;
 
 /// The right to answer one request, once; used on the loop of the connection. Dropping it unused answers 500 (unless
 /// the client has gone). May be moved to other threads and back.
 class Responder {
  public:
   Responder() = default;
-  Responder(std::shared_ptr<Connection> connection, std::uint32_t request);
+  Responder(boost::intrusive_ptr<Connection> connection, std::uint32_t request);
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&&) noexcept;
   ~Responder();
@@ -80,7 +84,7 @@ class Responder {
   void on_client_gone(CancelHook hook);
 
  private:
-  std::shared_ptr<Connection> connection_;
+  boost::intrusive_ptr<Connection> connection_;
   std::uint32_t request_ = 0;
 };
 

@@ -257,6 +257,9 @@ class TestServer {
                        return serve([](std::string, Responder r) { std::move(r).send({.body = "smuggled"}); });
                      }});
     }
+    all.push_back({Method::get, "/smuggled/count", 0, [this](const RequestHead&) -> Admission {
+                     return Response{.body = std::to_string(smuggled_count.value())};
+                   }});
     all.push_back(
         {Method::get, "/park", 0, [this](const RequestHead& head) {
            return serve([this, loop = head.loop](std::string, Responder r) {
