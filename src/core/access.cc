@@ -210,7 +210,8 @@ Result<CallerPtr> Access::authenticate(std::string_view authorization) const {
 }
 
 bool Access::still_valid(const Caller& caller) const noexcept {
-  return !caller.use->revoked.load(std::memory_order_relaxed) && !Impl::expired(caller.token, impl_->clock.wall_now());
+  if (caller.use->revoked.load(std::memory_order_relaxed)) return false;
+  return !caller.token.expires_at || !Impl::expired(caller.token, impl_->clock.wall_now());
 }
 
 std::uint64_t Access::version() const noexcept {

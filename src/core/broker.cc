@@ -128,7 +128,7 @@ struct Broker::Impl {
     return {appended.first, appended.time, store.durability(), appended.replayed};
   }
 
-  void append(storage::Append append, storage::AppendDone done) {
+  void append(storage::Append&& append, storage::AppendDone&& done) {
     const StoreCall guard;
     store.append(std::move(append), std::move(done));
   }
