@@ -231,8 +231,9 @@ TEST(ArrayElementsMax, StopsWhereTold) {
   array += ']';
   EXPECT_EQ(array_elements(array, 101).size(), 101U);
   EXPECT_EQ(array_elements(array).size(), 1'000'001U);
+  const std::string object = "{\"a\":" + array + "}";
   std::array<JsonMember, 1> wanted{{{"a", 101}}};
-  ASSERT_TRUE(check_json("{\"a\":" + array + "}", kDepth, wanted));
+  ASSERT_TRUE(check_json(object, kDepth, wanted));
   EXPECT_EQ(wanted[0].elements.size(), 101U);
   EXPECT_EQ(wanted[0].value, array);
 }
