@@ -233,11 +233,13 @@ class Batches:
         self.seconds = len(configurations) * (seconds + 0.5 + START_SECONDS) + seconds + 1
 
     def run(self, suite, last):
-        in_flight = ceiling_in_flight(suite.store_bench, self.connections)
+        listed = subprocess.run([str(suite.store_bench), "--benchmark_list_tests"], capture_output=True, text=True,
+                                check=True).stdout.split()
+        in_flight, name = ceiling_name(listed, self.connections)
         if in_flight != self.connections:
             suite.note(f"the store's benchmark has no {self.connections} batches in flight: measured with {in_flight}")
         title = batch_title(in_flight)
-        ceiling = store_ceiling(suite, in_flight)
+        ceiling = store_ceiling(suite, name)
         for configuration in self.configurations:
             with suite.folder() as folder, Weir(suite.weir, folder, CONFIGURATIONS[configuration]) as weir:
                 topic = weir.create_topic("bench", SCHEMA)
@@ -256,18 +258,18 @@ class Batches:
                            notes="group commit with as many batches in flight (weir_store_bench)")
 
 
-def _ceiling_name(in_flight):
-    return f"append_messages/fsync/in_flight:{in_flight}/payloads:{BATCH_MESSAGES}/real_time"
-
-
-def ceiling_in_flight(binary, wanted):
-    """With how many batches in flight the store's benchmark can be compared."""
-    listed = subprocess.run([str(binary), "--benchmark_list_tests"], capture_output=True, text=True, check=True).stdout
-    known = [int(name.split("in_flight:")[1].split("/")[0]) for name in listed.split()
-             if name.startswith("append_messages/fsync/in_flight:") and f"/payloads:{BATCH_MESSAGES}/" in name]
+def ceiling_name(listed, wanted):
+    """Of the store's benchmarks that with which `wanted` batches in flight can be compared: (in flight, name)."""
+    known = {}
+    for name in listed:
+        words = dict(word.split(":") for word in name.split("/") if ":" in word)
+        if (name.startswith("append_messages/fsync/") and words.get("payloads") == str(BATCH_MESSAGES)
+                and words.get("bytes", str(MESSAGE_BYTES)) == str(MESSAGE_BYTES)):
+            known[int(words["in_flight"])] = name
     if not known:
-        raise BenchError(f"{binary} appends no batches of {BATCH_MESSAGES}")
-    return ceiling_choice(known, wanted)
+        raise BenchError(f"the store's benchmark appends no batches of {BATCH_MESSAGES}")
+    in_flight = ceiling_choice(known, wanted)
+    return in_flight, known[in_flight]
 
 
 def ceiling_choice(known, wanted):
@@ -275,11 +277,11 @@ def ceiling_choice(known, wanted):
     return max([count for count in known if count <= wanted], default=min(known))
 
 
-def store_ceiling(suite, in_flight):
-    """Messages per second that the store takes with `in_flight` appends of a whole batch under way."""
+def store_ceiling(suite, name):
+    """Messages per second that the store takes in that benchmark."""
     with suite.folder() as folder:
         out = folder / "ceiling.json"
-        run_quietly([suite.store_bench, f"--benchmark_filter=^{_ceiling_name(in_flight)}$", f"--benchmark_out={out}",
+        run_quietly([suite.store_bench, f"--benchmark_filter=^{name}$", f"--benchmark_out={out}",
                      f"--benchmark_min_time={suite.seconds / 2}", "--benchmark_out_format=json"], folder)
         return json.loads(out.read_text())["benchmarks"][0]["items_per_second"]
 

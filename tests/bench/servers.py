@@ -28,9 +28,9 @@ class BenchError(Exception):
     """The benchmark cannot go on; the text is for the person who started it."""
 
 
-def die_with_parent():
-    """For subprocess's preexec_fn: nothing that the benchmark starts survives it."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def die_with_parent(how=signal.SIGKILL):
+    """For subprocess's preexec_fn: nothing that the benchmark starts survives it, not even when it is paused."""
+    _libc.prctl(_PR_SET_PDEATHSIG, how)
 
 
 def raise_descriptor_limit():
@@ -53,6 +53,7 @@ class Process:
     """A child with its output in a file; subclasses say when it is ready."""
 
     name = ""
+    parent_death = signal.SIGKILL
 
     def __init__(self, command, log_path, env=None, start_seconds_max=START_SECONDS_MAX):
         self.log_path = log_path
@@ -64,7 +65,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=env,
-                preexec_fn=die_with_parent,
+                preexec_fn=lambda: die_with_parent(self.parent_death),
             )
         self.pid = self._child.pid
         try:
@@ -189,6 +190,7 @@ class Nginx(Process):
     """
 
     name = "nginx"
+    parent_death = signal.SIGTERM  # the workers end with the master only if it tells them
     connections_max = 16384  # of each worker
 
     def __init__(self, folder, workers, body, page_bytes):

@@ -27,7 +27,7 @@ from servers import BenchError, raise_descriptor_limit
 from workload import DEFAULT, INLINE
 
 SCENARIOS = ("healthz", "publish", "batch", "consume", "polls", "mixed", "growth", "store", "peers")
-_PARTS_QUICK = "fsync/in_flight:(1|64|1024)/payloads:1/|check"
+_PARTS_QUICK = "fsync/in_flight:(1|64|1024)/payloads:1/(bytes:200/)?real_time|check"
 
 
 class Mode:

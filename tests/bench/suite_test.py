@@ -9,7 +9,7 @@ import report
 import suite
 from machine import Disk
 from rows import Rows, find, ratios, with_range
-from scenarios_http import HEALTHZ, ceiling_choice, percentiles, publish_title
+from scenarios_http import HEALTHZ, ceiling_choice, ceiling_name, percentiles, publish_title
 from workload import DEFAULT, INLINE, batch, message
 
 SURVIVES = {"kill -9": "all", "host crash": "all", "disk loss": "nothing"}
@@ -181,6 +181,11 @@ class LoadsTest(unittest.TestCase):
         self.assertEqual(ceiling_choice([1, 16, 64, 256], 64), 64)
         self.assertEqual(ceiling_choice([1, 16, 256], 64), 16)
         self.assertEqual(ceiling_choice([128, 256], 64), 128)
+
+    def test_the_store_is_compared_at_batches_of_the_same_size(self):
+        begin = "append_messages/fsync/in_flight:64/payloads:"
+        listed = [f"{begin}1/bytes:200/real_time", f"{begin}100/bytes:1024/real_time", f"{begin}100/bytes:200/real_time"]
+        self.assertEqual(ceiling_name(listed, 64), (64, f"{begin}100/bytes:200/real_time"))
 
     def test_a_folder_that_is_on_no_disk_has_no_flushes(self):
         self.assertIsNone(Disk("/proc").flushes())
