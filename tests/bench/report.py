@@ -77,7 +77,7 @@ def parts_table(parts):
     """`parts`: (name, items per second) of Google Benchmark's rows."""
     lines = ["| part alone | items/s | ns each |", "|---|--:|--:|"]
     for name, rate in parts:
-        lines.append(f"| `{name}` | {_rate(rate)} | {1e9 / rate:,.0f} |")
+        lines.append(f"| {name} | {_rate(rate)} | {1e9 / rate:,.0f} |")
     return lines
 
 

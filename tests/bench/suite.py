@@ -17,6 +17,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import parts_table
 import report
 from machine import Disk, describe
 from peers import SYNCED_BEFORE_THE_ANSWER, install_durable_streams
@@ -227,7 +228,15 @@ def run_parts(suite):
             run_quietly(command, folder)
             for row in json.loads(out.read_text())["benchmarks"]:
                 rate = row.get("items_per_second") or 1e9 / (row["real_time"] * per_nanosecond[row["time_unit"]])
-                suite.parts.append((row["name"].removesuffix("/real_time"), rate))
+                suite.parts.append((_in_words(row["name"]), rate))
+
+
+def _in_words(name):
+    try:
+        what, item = parts_table.describe(name)
+    except KeyError:  # a new one
+        return name.removesuffix("/real_time")
+    return f"{what} (each {item})"
 
 
 def run(suite, durable_streams):
