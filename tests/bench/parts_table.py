@@ -17,7 +17,8 @@ def describe(name):
     size = int(words.get("bytes", 0))
     bytes_text = f"{size // 1024} KiB" if size and size % 1024 == 0 else f"{size} bytes"
     if kind.startswith("append_messages/"):
-        durable = "synced" if kind.endswith("fsync") else "unsynced"
+        durable = "unsynced" if kind.endswith("os") else "synced"
+        bytes_text = "1 KiB" if kind.endswith("_1KiB") else "200 bytes"
         each = "" if words["payloads"] == "1" else f" of {words['payloads']} messages each"
         return (f"store: {durable} appends{each}, {bytes_text} a message, {int(words['in_flight']):,} in flight",
                 "message")
