@@ -96,8 +96,8 @@ class Connection final : private EventTarget, private Timer {
   bool step_body();
   bool step_discard();
   void dispatch(std::string_view head_bytes);
-  void receive_body(Accepted accepted, const ParsedHead& head, std::uint64_t bytes_max);
-  void hand_over(BodyHandler handler, std::string body);
+  void receive_body(Accepted& accepted, const ParsedHead& head, std::uint64_t bytes_max);
+  void hand_over(BodyHandler& handler, std::string body);
   void finish_body();
   bool charge_body(std::uint64_t bytes);
   void body_too_large(std::uint64_t bytes_max);

@@ -242,15 +242,15 @@ void Connection::dispatch(std::string_view head_bytes) {
            head);
     return;
   }
-  receive_body(std::move(accepted), head, match.route->body_bytes_max);
+  receive_body(accepted, head, match.route->body_bytes_max);
 }
 
-void Connection::receive_body(Accepted accepted, const ParsedHead& head, std::uint64_t bytes_max) {
+void Connection::receive_body(Accepted& accepted, const ParsedHead& head, std::uint64_t bytes_max) {
   const std::string_view here = buffered();
   const std::uint64_t length = head.content_length.value_or(0);
   if (!head.chunked && length <= here.size()) {
     begin_ += static_cast<std::uint32_t>(length);
-    hand_over(std::move(accepted.handler), std::string(here.substr(0, static_cast<std::size_t>(length))));
+    hand_over(accepted.handler, std::string(here.substr(0, static_cast<std::size_t>(length))));
     return;
   }
   incoming_ = std::make_unique<Incoming>();
@@ -332,10 +332,10 @@ void Connection::finish_body() {
   BodyHandler handler = std::move(incoming_->handler);
   std::string body = std::move(incoming_->body);
   drop_incoming();
-  hand_over(std::move(handler), std::move(body));
+  hand_over(handler, std::move(body));
 }
 
-void Connection::hand_over(BodyHandler handler, std::string body) {
+void Connection::hand_over(BodyHandler& handler, std::string body) {
   state_ = State::handling;
   const std::uint32_t request = request_;
   std::string what;

@@ -227,7 +227,7 @@ std::optional<Refusal> check_repeated(const ParsedHead& head) {
   std::array<bool, std::size(kOnce)> seen{};
   for (const auto& [name, value] : head.fields) {
     for (std::size_t i = 0; i < std::size(kOnce); ++i) {
-      if (!same_name(name, kOnce[i])) continue;
+      if (name.size() != kOnce[i].size() || !same_name(name, kOnce[i])) continue;  // nearly all differ in length
       if (std::exchange(seen[i], true)) return bad(std::string(kOnce[i]) + " is given more than once");
     }
   }
@@ -287,7 +287,7 @@ bool ParsedHead::has_header(std::string_view name) const {
 
 const std::pair<std::string_view, std::string_view>* ParsedHead::find(std::string_view name) const {
   for (const auto& field : fields) {
-    if (same_name(field.first, name)) return &field;
+    if (field.first.size() == name.size() && same_name(field.first, name)) return &field;
   }
   return nullptr;
 }
