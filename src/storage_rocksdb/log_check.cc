@@ -63,10 +63,11 @@ std::uint64_t little_endian(std::string_view bytes) {
 
 /// One log, as read.
 struct Scan {
+  std::uint64_t bytes = 0;       ///< of the file
   std::uint64_t good_bytes = 0;  ///< up to here there are whole writes only
-  bool whole = true;
-  bool absent = false;         ///< not whole: the bytes behind `good_bytes` were never written, rather than changed
-  bool write_follows = false;  ///< not whole: a later write is there and intact
+  bool whole = true;             ///< behind them there is nothing but zeros: space that was allocated and never used
+  bool absent = false;           ///< not whole: the bytes behind `good_bytes` were never written, rather than changed
+  bool write_follows = false;    ///< not whole: a later write is there and intact
   std::optional<std::uint64_t> first_sequence;
   std::optional<std::uint64_t> next_sequence;  ///< what the write after the last whole one must start with
 };
@@ -76,6 +77,7 @@ class Scanner {
   explicit Scanner(std::string_view data) : data_(data) {}
 
   Scan run() {
+    scan_.bytes = data_.size();
     while (scan_.whole && position_ < data_.size()) step();
     if (scan_.whole && in_write_) stop(true);
     return scan_;
@@ -84,6 +86,7 @@ class Scanner {
  private:
   struct Fragment {
     std::uint8_t type = zero;
+    std::size_t end = 0;  ///< where its header says that it ends
     std::string_view payload;
   };
   enum class Read { ok, cut, changed };
@@ -96,6 +99,7 @@ class Scanner {
     if (left < kHeaderBytes) return Read::cut;
     const auto length = static_cast<std::size_t>(little_endian(data_.substr(position + 4, 2)));
     fragment.type = static_cast<std::uint8_t>(data_[position + 6]);
+    fragment.end = position + kHeaderBytes + length;
     if (fragment.type == zero && length == 0) return Read::cut;
     if (fragment.type < full || fragment.type > last) return Read::changed;
     if (kHeaderBytes + length > block_left(position)) return Read::changed;
@@ -114,8 +118,13 @@ class Scanner {
     }
     Fragment fragment;
     switch (read(position_, fragment)) {
-      case Read::cut: return stop(true);
-      case Read::changed: return stop(has_unwritten_sector(position_));
+      case Read::cut:
+        if (!in_write_ && is_zero(position_, data_.size())) {
+          position_ = data_.size();
+          return;
+        }
+        return stop(true);
+      case Read::changed: return stop(is_unwritten(position_, fragment.end), fragment.end);
       case Read::ok: break;
     }
     const bool starts = fragment.type == full || fragment.type == first;
@@ -141,7 +150,8 @@ class Scanner {
     scan_.next_sequence = sequence + little_endian(header.substr(8, 4));
   }
 
-  void stop(bool absent) {
+  /// `claimed_end`: of the fragment that cannot be read.
+  void stop(bool absent, std::size_t claimed_end = 0) {
     scan_.whole = false;
     scan_.absent = absent;
     scan_.write_follows = false;
@@ -153,18 +163,26 @@ class Scanner {
       if (type != full && type != first) continue;
       Fragment fragment;
       scan_.write_follows = read(at, fragment) == Read::ok && fragment.payload.size() >= kBatchHeaderBytes;
+      // A write inside of the fragment: its length was changed, or it would end before.
+      if (scan_.write_follows && at < claimed_end) scan_.absent = false;
     }
   }
 
-  /// Pages reach the disk in any order: what was never written reads as zeros, whole sectors of them, of which the end
-  /// of the file may cut the last. JSON has none. The sector in which the fragment starts was written: its header is
-  /// there.
-  bool has_unwritten_sector(std::size_t from) const {
-    const std::size_t end = std::min(data_.size(), from + block_left(from));
-    const std::size_t first_sector = (from + kSectorBytes - 1) / kSectorBytes * kSectorBytes;
-    for (std::size_t at = first_sector; at < end; at += kSectorBytes) {
-      const std::string_view sector = data_.substr(at, std::min(kSectorBytes, end - at));
-      if (sector.find_first_not_of('\0') == std::string_view::npos) return true;
+  bool is_zero(std::size_t begin, std::size_t end) const {
+    return data_.substr(begin, end - begin).find_first_not_of('\0') == std::string_view::npos;
+  }
+
+  /// The process may end between two system calls of one write: then its last bytes, and all behind them, are zeros.
+  /// And after a power cut pages are missing in any order: what was never written reads as zeros, whole sectors of
+  /// them, of which the ends of the fragment may cut the first (what is in front of it was there before) and the last.
+  /// JSON has none.
+  bool is_unwritten(std::size_t begin, std::size_t end) const {
+    if (end - begin > block_left(begin)) return false;  // changed: half of a length is too small, never too large
+    if (is_zero(end - 1, data_.size())) return true;
+    for (std::size_t at = begin; at < end;) {
+      const std::size_t next = std::min(end, (at / kSectorBytes + 1) * kSectorBytes);
+      if (is_zero(at, next)) return true;
+      at = next;
     }
     return false;
   }
@@ -305,11 +323,10 @@ Result<LogCheck> check_logs(const fs::path& store, const fs::path& aside, TailLo
   }
   for (std::size_t i = 0; i < kept; ++i) {
     const Log& log = logs[i];
-    if (!log.scan.whole) {
-      const auto size = fs::file_size(log.path, failed);
-      if (!failed) fs::resize_file(log.path, log.scan.good_bytes, failed);
-      if (failed) return unusable(log.path, ": cannot remove the incomplete tail: " + failed.message());
-      result.bytes_cut += size - log.scan.good_bytes;
+    if (log.scan.bytes > log.scan.good_bytes) {
+      fs::resize_file(log.path, log.scan.good_bytes, failed);
+      if (failed) return unusable(log.path, ": cannot remove what is behind the last write: " + failed.message());
+      if (!log.scan.whole) result.bytes_cut += log.scan.bytes - log.scan.good_bytes;
     }
     if (!hooks.sync_file(log.path)) return unusable(log.path, ": cannot sync");
     if (log.scan.next_sequence) result.next_sequence = log.scan.next_sequence;

@@ -36,9 +36,10 @@ struct LogCheckHooks {
 /// from damage: RocksDB 7.8 takes a flipped bit in a length field for the end of the log and then drops acknowledged
 /// writes without a word (measured; every recovery mode that accepts a torn tail does).
 ///
-/// An incomplete tail is cut off, so that the engine finds whole records only. Each log must continue the one before
-/// it: sequence numbers leave no gap. In `any_tail` mode logs behind a cut or a gap are moved to `aside`. When anything
-/// else is wrong, nothing is changed and the error (data_dir_unusable) names the file.
+/// Zeros behind the last write are space that was never used. They and an incomplete tail are cut off, so that the
+/// engine finds whole records only. Each log must continue the one before it: sequence numbers leave no gap. In
+/// `any_tail` mode logs behind a cut or a gap are moved to `aside`. When anything else is wrong, nothing is changed and
+/// the error (data_dir_unusable) names the file.
 Result<LogCheck> check_logs(const std::filesystem::path& store, const std::filesystem::path& aside, TailLoss loss,
                             const LogCheckHooks& hooks);
 

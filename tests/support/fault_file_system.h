@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <limits>
 #include <map>
@@ -60,14 +61,21 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   /// The power is gone: from now on nothing reaches the disk, every call that changes something fails.
   void cut_power() { state_->power = false; }
   /// After the store was destroyed: of each file only what was synced is left, and of the rest any part from its
-  /// beginning. Power is back.
+  /// beginning; or, of a log, which grows ahead of its writes, any of its sectors in a file that ends in zeros. Power
+  /// is back.
   template <class Random>
   void drop_unsynced(Random& random) {
     const std::lock_guard lock(state_->mutex);
     for (auto& [name, file] : state_->files) {
       std::error_code failed;
       const auto size = std::filesystem::file_size(name, failed);
-      if (failed || size <= file.synced) continue;
+      if (failed) continue;
+      if (name.ends_with(".log") && random() % 2 == 0) {
+        leave_sectors(name, file.synced, size, random);
+        file.synced = file.written = std::filesystem::file_size(name, failed);
+        continue;
+      }
+      if (size <= file.synced) continue;
       const auto kept = std::uniform_int_distribution<std::uint64_t>(file.synced, size)(random);
       std::filesystem::resize_file(name, random() % 4 == 0 ? file.synced : kept, failed);
       file.synced = file.written = std::filesystem::file_size(name, failed);
@@ -229,6 +237,23 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
       return rocksdb::IOStatus::OK();
     }
   };
+
+  template <class Random>
+  static void leave_sectors(const std::string& name, std::uint64_t synced, std::uint64_t size, Random& random) {
+    constexpr std::uint64_t kSectorBytes = 512;
+    std::fstream file(name, std::ios::in | std::ios::out | std::ios::binary);
+    for (std::uint64_t begin = synced; begin < size;) {
+      const std::uint64_t end = std::min(size, (begin / kSectorBytes + 1) * kSectorBytes);
+      if (random() % 2 == 0) {
+        file.seekp(static_cast<std::streamoff>(begin));
+        file << std::string(end - begin, '\0');
+      }
+      begin = end;
+    }
+    file.close();
+    std::error_code failed;
+    std::filesystem::resize_file(name, size + random() % 100'000, failed);
+  }
 
   static rocksdb::IOStatus dead() { return rocksdb::IOStatus::IOError("fault"); }
   void wrap(const std::string& name, std::uint64_t size, std::unique_ptr<rocksdb::FSWritableFile>* file) {

@@ -7,8 +7,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A folder as kill -9 leaves it: messages in the write-ahead log only.
-class LogDamage : public testing::Test, protected StoreHarness {
+/// A folder as kill -9 leaves it: messages in the write-ahead log only, and behind them the space that was allocated
+/// and never used, or nothing, as where the system cannot allocate.
+class LogDamage : public testing::TestWithParam<std::size_t>, protected StoreHarness {
  protected:
   static constexpr int kMessages = 40;
 
@@ -25,6 +26,7 @@ class LogDamage : public testing::Test, protected StoreHarness {
     ASSERT_EQ(files_ending(".log").size(), 1u);
     log_ = files_ending(".log").front();
     bytes_ = bytes_of(log_);
+    write_bytes(log_, bytes_ + unused());
     saved_ = contents();
   }
   void restore() {
@@ -33,18 +35,20 @@ class LogDamage : public testing::Test, protected StoreHarness {
     for (const auto& [name, content] : saved_) write_bytes(name, content);
   }
 
+  static std::string unused() { return std::string(GetParam(), '\0'); }
+
   fs::path log_;
-  std::string bytes_;
+  std::string bytes_;  ///< without the unused ones
   std::vector<std::string> sent_;
   std::map<std::string, std::string> saved_;
 };
 
-TEST_F(LogDamage, ACutTailLosesOnlyItself) {
+TEST_P(LogDamage, ACutTailLosesOnlyItself) {
   std::mt19937_64 random(1);
   std::size_t previous = kMessages;
   for (std::size_t cut = 1; cut <= 4096; cut += 1 + random() % 200) {
     restore();
-    write_bytes(log_, bytes_.substr(0, bytes_.size() - cut));
+    write_bytes(log_, bytes_.substr(0, bytes_.size() - cut) + unused());
     const auto opened = try_open();
     ASSERT_TRUE(opened) << "cut=" << cut << " " << opened.error().detail;
     const auto found = read();
@@ -60,7 +64,7 @@ TEST_F(LogDamage, ACutTailLosesOnlyItself) {
   EXPECT_LT(previous, static_cast<std::size_t>(kMessages));
 }
 
-TEST_F(LogDamage, AnyFlippedBitBeforeTheLastWriteIsReported) {
+TEST_P(LogDamage, AnyFlippedBitBeforeTheLastWriteIsReported) {
   std::mt19937_64 random(2);
   // Every bit of the first headers (length and type bits are what the engine itself mistakes for a torn end), then a
   // sample of the rest in front of the last write.
@@ -71,7 +75,7 @@ TEST_F(LogDamage, AnyFlippedBitBeforeTheLastWriteIsReported) {
     restore();
     std::string flipped = bytes_;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
-    write_bytes(log_, flipped);
+    write_bytes(log_, flipped + unused());
     const auto before = contents();
     const auto opened = try_open();
     ASSERT_FALSE(opened) << "bit " << bit << " of byte " << bit / 8;
@@ -81,12 +85,12 @@ TEST_F(LogDamage, AnyFlippedBitBeforeTheLastWriteIsReported) {
   }
 }
 
-TEST_F(LogDamage, AFlippedBitInTheLastWriteNeverYieldsWrongData) {
+TEST_P(LogDamage, AFlippedBitInTheLastWriteNeverYieldsWrongData) {
   for (std::size_t byte = bytes_.size() - 120; byte < bytes_.size(); byte += 3) {
     restore();
     std::string flipped = bytes_;
     flipped[byte] = static_cast<char>(flipped[byte] ^ 0x10);
-    write_bytes(log_, flipped);
+    write_bytes(log_, flipped + unused());
     if (!try_open()) continue;
     const auto found = read();
     EXPECT_TRUE(std::equal(found.begin(), found.end(), sent_.begin())) << byte;
@@ -95,15 +99,15 @@ TEST_F(LogDamage, AFlippedBitInTheLastWriteNeverYieldsWrongData) {
   }
 }
 
-TEST_F(LogDamage, AHoleOfUnwrittenBytesIsDamageWhenEveryWriteWasSynced) {
+TEST_P(LogDamage, AHoleOfUnwrittenBytesIsDamageWhenEveryWriteWasSynced) {
   std::string holed = bytes_;
   std::fill(holed.begin() + 1024, holed.begin() + 4096, '\0');
-  write_bytes(log_, holed);
+  write_bytes(log_, holed + unused());
   const auto opened = try_open();
   WEIR_EXPECT_REFUSED(opened, Errc::data_dir_unusable);
 }
 
-TEST_F(LogDamage, AHoleOfUnwrittenBytesEndsTheLogWhenWritesWereNotSynced) {
+TEST_P(LogDamage, AHoleOfUnwrittenBytesEndsTheLogWhenWritesWereNotSynced) {
   restore();
   options_.durability = Durability::os;
   open();  // from now on the folder says that writes are not synced
@@ -113,7 +117,7 @@ TEST_F(LogDamage, AHoleOfUnwrittenBytesEndsTheLogWhenWritesWereNotSynced) {
   std::string holed = bytes_of(log);
   ASSERT_GT(holed.size(), 10'000u);
   std::fill(holed.begin() + 8192, holed.begin() + 12'288, '\0');
-  write_bytes(log, holed);
+  write_bytes(log, holed + unused());
   open();
   const auto found = read();
   EXPECT_GE(found.size(), static_cast<std::size_t>(kMessages) + 10) << "what was in front of the hole";
@@ -124,7 +128,7 @@ TEST_F(LogDamage, AHoleOfUnwrittenBytesEndsTheLogWhenWritesWereNotSynced) {
   EXPECT_EQ(read().size(), found.size() + 1);
 }
 
-TEST_F(LogDamage, AnUnwrittenEndOfTheLastWriteIsCutAlsoInAPartOfASector) {
+TEST_P(LogDamage, AnUnwrittenEndOfTheLastWriteIsCutAlsoInAPartOfASector) {
   restore();
   open();
   ASSERT_TRUE(append(std::string(2000, 'q')));
@@ -135,7 +139,7 @@ TEST_F(LogDamage, AnUnwrittenEndOfTheLastWriteIsCutAlsoInAPartOfASector) {
   for (std::size_t zeros = bytes.size() % 512; zeros < 2000 - 512; zeros += 512) {
     std::string torn = bytes;
     std::fill(torn.end() - static_cast<std::ptrdiff_t>(zeros), torn.end(), '\0');
-    write_bytes(log, torn);
+    write_bytes(log, torn + unused());
     const auto opened = try_open();
     ASSERT_TRUE(opened) << "zeros=" << zeros << " " << opened.error().detail;
     EXPECT_EQ(read(), sent_);
@@ -145,6 +149,55 @@ TEST_F(LogDamage, AnUnwrittenEndOfTheLastWriteIsCutAlsoInAPartOfASector) {
     }
   }
 }
+
+TEST_P(LogDamage, UnusedSpaceIsNoWrite) {
+  open();
+  EXPECT_EQ(read(), sent_);
+  EXPECT_EQ(bytes_of(log_), bytes_) << "the engine sees whole writes only";
+  ASSERT_TRUE(append("goes on"));
+  reopen();
+  EXPECT_EQ(read().back(), "goes on");
+}
+
+TEST_P(LogDamage, ALogOfUnusedSpaceOnlyHoldsNothing) {
+  open();
+  store_.reset();
+  const auto newest = files_ending(".log").back();
+  ASSERT_NE(newest, log_);
+  write_bytes(newest, unused());
+  open();
+  EXPECT_EQ(read(), sent_);
+}
+
+// A power cut leaves any of the sectors of the write that was not synced. Its first sector holds the end of what was.
+TEST_P(LogDamage, OfTheLastWriteAnySectorsMayBeMissing) {
+  std::mt19937_64 random(3);
+  for (std::size_t shift = 0; shift < 512; shift += 1 + random() % 7) {
+    // The same write at every place of a sector, in a log of its own: what is in front of it is of another length.
+    restore();
+    open();
+    ASSERT_TRUE(append(std::string(1 + shift, 'a')));
+    const auto log = files_ending(".log").back();
+    const std::size_t begin = bytes_of(log).find_last_not_of('\0') + 1;
+    ASSERT_TRUE(append(std::string(shift % 3 == 0 ? 40'000 : 900, 'q')));
+    store_.reset();
+    const std::string whole = bytes_of(log);
+    std::string torn = whole;
+    for (std::size_t at = begin; at < torn.size();) {
+      const std::size_t end = std::min(torn.size(), (at / 512 + 1) * 512);
+      if (random() % 2 == 0) torn.replace(at, end - at, end - at, '\0');
+      at = end;
+    }
+    write_bytes(log, torn + unused());
+    const auto opened = try_open();
+    ASSERT_TRUE(opened) << "shift=" << shift << " " << opened.error().detail;
+    EXPECT_EQ(read().size(), sent_.size() + (torn == whole ? 2 : 1)) << shift;
+    store_.reset();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Space, LogDamage, testing::Values(std::size_t{0}, std::size_t{100'000}),
+                         [](const auto& instance) { return instance.param == 0 ? "Exact" : "Ahead"; });
 
 /// Several logs, one from each life of the store.
 class LogsInARow : public testing::Test, protected StoreHarness {
@@ -164,6 +217,7 @@ class LogsInARow : public testing::Test, protected StoreHarness {
     }
     for (const auto& log : files_ending(".log")) {
       if (fs::file_size(log) > 0) logs_.push_back(log);
+      fs::resize_file(log, fs::file_size(log) + unused_bytes_);
     }
   }
   void expect_refused(const std::string& named) {
@@ -180,6 +234,7 @@ class LogsInARow : public testing::Test, protected StoreHarness {
 
   std::vector<std::string> sent_;
   std::vector<fs::path> logs_;
+  std::size_t unused_bytes_ = 0;  ///< at the end of each log
 };
 
 TEST_F(LogsInARow, AMissingOrEmptiedOrShortenedLogBetweenOthersIsRefused) {
@@ -192,6 +247,24 @@ TEST_F(LogsInARow, AMissingOrEmptiedOrShortenedLogBetweenOthersIsRefused) {
     write_bytes(logs_[i], "");
     expect_refused(logs_[i].filename());
     write_bytes(logs_[i], bytes.substr(0, bytes.size() / 2));
+    expect_refused(logs_[i].filename());
+    write_bytes(logs_[i], bytes);
+  }
+  open();
+  EXPECT_EQ(read(), sent_);
+}
+
+TEST_F(LogsInARow, UnusedSpaceBetweenThemHidesNoGap) {
+  unused_bytes_ = 50'000;
+  live(4);
+  ASSERT_EQ(logs_.size(), 4u);
+  for (std::size_t i = 1; i + 1 < logs_.size(); ++i) {
+    const std::string bytes = bytes_of(logs_[i]);
+    write_bytes(logs_[i], std::string(unused_bytes_, '\0'));
+    expect_refused(logs_[i].filename());
+    std::string shortened = bytes;
+    std::fill(shortened.begin() + 1000, shortened.end(), '\0');
+    write_bytes(logs_[i], shortened);
     expect_refused(logs_[i].filename());
     write_bytes(logs_[i], bytes);
   }
@@ -300,6 +373,7 @@ TEST_F(LogsInARow, ReopeningAFullStoreLeavesNoGap) {
 
 // The engine removes several logs in any order; an end of the process in between is no damage.
 TEST_F(LogsInARow, AGapInFrontOfTheLogsThatAreNeededIsNone) {
+  unused_bytes_ = 50'000;
   live(3);
   const std::string old = bytes_of(logs_[0]);
   open();
@@ -314,7 +388,7 @@ TEST_F(LogsInARow, AGapInFrontOfTheLogsThatAreNeededIsNone) {
   EXPECT_EQ(read(), sent_);
 }
 
-TEST_F(LogDamage, ADamagedTableIsReportedAndOtherTopicsAreServed) {
+TEST_P(LogDamage, ADamagedTableIsReportedAndOtherTopicsAreServed) {
   restore();
   options_.memtable_bytes = 64 << 20;
   open();
