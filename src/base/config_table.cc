@@ -63,7 +63,8 @@ std::vector<Row> make_table() {
       {"server.listen", Text{at<server, &Server::listen>, {}, is_listen_address, "HOST:PORT or [IPV6]:PORT"}, "",
        "Where HTTP is served. Port 0 takes any free one; the log names it."},
       {"server.threads", number<server, &Server::threads>(0, 64), "threads",
-       "Network threads, each with its own listening socket. 0: one for each core."},
+       "Network threads, each with its own listening socket. 0: one for each core but one, which is left to the store; "
+       "at least one."},
       {"server.connections_max", number<server, &Server::connections_max>(1, 10'000'000), "connections",
        "Open connections, all threads together. One more is answered 503 and closed."},
       {"server.head_timeout_seconds", seconds<server, &Server::head_timeout>(10, 600'000), "seconds",

@@ -64,17 +64,19 @@ void LoopImpl::post(Task task) {
   if (wake) ::eventfd_write(wake_.get(), 1);
 }
 
-void LoopImpl::drain_mailbox() {
+bool LoopImpl::drain_mailbox() {
   {
     std::lock_guard lock(mutex_);
     sleeping_ = false;
     running_.swap(mailbox_);
   }
+  const bool any = !running_.empty();
   for (Task& task : running_) {
     task();
     task.reset();
   }
   running_.clear();
+  return any;
 }
 
 void LoopImpl::close_mailbox() {
@@ -119,14 +121,15 @@ void LoopImpl::run() {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
         if (event.data.ptr != nullptr) static_cast<EventTarget*>(event.data.ptr)->on_events(event.events);
       }
+      const bool tasks = drain_mailbox();
       // A hook does for all that came in a round what is dear to do for each (a commit), so what has come meanwhile is
-      // taken along; without one another look costs more than it brings.
-      if (count <= 0 || !end_of_round_) break;
-      handled += count;
+      // taken along, the next requests of those who have just been answered too; without a hook another look costs more
+      // than it brings.
+      if ((count <= 0 && !tasks) || !end_of_round_) break;
+      handled += std::max(count, 1);
       if (handled >= kEventsPerRound) break;
       wait = 0;
     }
-    drain_mailbox();
     timers_.advance(time_);
     time_stale_ = true;
     more = end_of_round_ && end_of_round_();

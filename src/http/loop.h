@@ -28,8 +28,9 @@ class EventTarget {
   ~EventTarget() = default;
 };
 
-/// One network thread: descriptors (epoll), timers and tasks in rounds. A round is: what is ready, up to
-/// kEventsPerRound; the tasks posted so far; the timers; the end-of-round hook. So none of them starves the others.
+/// One network thread: descriptors (epoll), timers and tasks in rounds. A round is: what is ready and the tasks posted
+/// so far, over again while a hook is set and more has come, up to about kEventsPerRound events; the timers; the hook.
+/// So none of them starves the others.
 /// post() is safe from any thread; the rest belongs to the thread in run().
 class LoopImpl final : public Loop {
  public:
@@ -66,7 +67,7 @@ class LoopImpl final : public Loop {
   static constexpr int kEventsPerRound = 256;
 
   int wait_ms(bool more);
-  void drain_mailbox();
+  bool drain_mailbox();
 
   const std::size_t index_;
   const Clock& clock_;

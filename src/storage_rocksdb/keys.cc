@@ -1,14 +1,21 @@
 #include "storage_rocksdb/keys.h"
 
+#include <bit>
 #include <cstring>
 
 namespace weir::storage_rocksdb {
 namespace {
 
-template <class Integer>
-char* put(char* to, Integer value) {
-  for (std::size_t i = sizeof value; i-- > 0;) *to++ = static_cast<char>(static_cast<std::uint8_t>(value >> (8 * i)));
-  return to;
+/// Big-endian. One swap and one store: g++ 12 makes a loop over the bytes of what is spelt as one, for each message.
+char* put(char* to, std::uint64_t value) {
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap64(value);
+  std::memcpy(to, &value, sizeof value);
+  return to + sizeof value;
+}
+char* put(char* to, std::uint32_t value) {
+  if constexpr (std::endian::native == std::endian::little) value = __builtin_bswap32(value);
+  std::memcpy(to, &value, sizeof value);
+  return to + sizeof value;
 }
 
 template <class Integer>

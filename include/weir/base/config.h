@@ -19,7 +19,8 @@ namespace weir {
 struct Config {
   struct Server {
     std::string listen = "127.0.0.1:8080";
-    std::uint32_t threads = 0;  ///< 0: one per core
+    std::uint32_t threads =
+        0;  ///< 0: one for each core but one (the commit thread and the store's merges need it), at least 1
     std::uint32_t connections_max = 100'000;
     std::chrono::milliseconds head_timeout{10'000};
     std::chrono::milliseconds body_timeout{30'000};
