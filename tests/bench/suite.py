@@ -151,7 +151,8 @@ def longer_scenarios(suite):
         estimate, run = LONGER[name](suite, module)
         found.append((name, estimate, run))
     if suite.wants("store"):
-        found.append(("the parts alone", 120 * suite.mode.part_seconds + 5, lambda: run_parts(suite)))
+        estimate = 3 if suite.mode.name == "quick" else 20 + 45 * suite.mode.part_seconds
+        found.append(("the parts alone", estimate, lambda: run_parts(suite)))
     return found
 
 
@@ -186,10 +187,12 @@ def _growth(suite, module):
 
     def run():
         with suite.folder() as folder:
-            suite.rows.extend(growth_rows(module.measure(suite.weir, folder, sizes, module.TOPICS, suite.seconds,
-                                                         rounds=rounds, note=say)))
+            rows = module.measure(suite.weir, folder, sizes, module.TOPICS, suite.seconds, rounds=rounds, note=say,
+                                  publishes_min=module.PUBLISHES_MIN if full else 0)
+            rows += module.measure_unflushed(suite.weir, folder, rounds=rounds, note=say)
+            suite.rows.extend(growth_rows(rows))
 
-    return 480 if full else 60, run
+    return 480 if full else 90, run
 
 
 def growth_rows(given):
@@ -197,6 +200,9 @@ def growth_rows(given):
     smallest = min((row["stored"] for row in given), default=0)
     rows = []
     for row in given:
+        if row["beside"] is None:
+            rows.append({**row, "role": "weir", "unit": "messages", "survives": SYNCED_BEFORE_THE_ANSWER})
+            continue
         what = row["scenario"].split(",")[0]
         beside = f"grown to {row['beside']:,}"
         rows.append({
