@@ -1,6 +1,7 @@
 #include "http/connection.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include <sys/ioctl.h>
@@ -38,25 +39,43 @@ Connection::~Connection() {
   WEIR_ASSERT(state_ == State::closed);
 }
 
-void Connection::open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused) {
-  auto* const connection = new Connection(context, std::move(socket), std::move(peer));
-  if (!context->loop.watch(connection->socket_.get(), EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, *connection)) {
+bool Connection::open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused) {
+  const boost::intrusive_ptr<Connection> connection(new Connection(context, std::move(socket), std::move(peer)));
+  constexpr std::uint32_t kEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  if (!context->loop.watch(connection->socket_.get(), kEvents, *connection)) {
+    const int error = errno;
     connection->close();
-    return;
+    errno = error;
+    return false;
   }
-  if (!refused) {
-    connection->settle();
-    return;
+  try {
+    if (refused) {
+      connection->refuse_at_once();
+    } else {
+      connection->settle();
+    }
+  } catch (...) {
+    connection->close();
+    context->direct_out.clear();
+    throw;
   }
-  connection->new_exchange();
-  connection->set_request_id({});
-  connection->close_after_ = connection->linger_after_ = true;
-  connection->answer(unavailable_response("The server has too many connections, try again later"));
-  connection->flush(context->direct_out);
+  return true;
+}
+
+void Connection::refuse_at_once() {
+  new_exchange();
+  set_request_id({});
+  close_after_ = linger_after_ = true;
+  answer(unavailable_response("The server has too many connections, try again later"));
+  flush(context_->direct_out);
 }
 
 void Connection::on_events(std::uint32_t events) {
   if (state_ == State::closed) return;
+  if ((events & EPOLLPRI) != 0) {
+    close();  // urgent data is no part of HTTP, and would break the rule of the short read: recv() stops before it
+    return;
+  }
   const bool broken = (events & (EPOLLHUP | EPOLLERR)) != 0;
   if (broken || (events & EPOLLRDHUP) != 0) peer_shut_ = true;
   if (peer_shut_ || (events & EPOLLIN) != 0) readable_ = true;

@@ -30,7 +30,8 @@ namespace weir::http {
 class Connection final : private EventTarget, private Timer {
  public:
   /// Begins to serve; `refused`: only to answer 503 and close, there are too many connections.
-  static void open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused);
+  /// False, and errno says why, when the loop cannot watch it. May throw std::bad_alloc; the client is cut off then.
+  static bool open(const std::shared_ptr<LoopContext>& context, Descriptor socket, std::string peer, bool refused);
   ~Connection();
 
   /// Closes if it is idle; else the answer under way will say so.
@@ -108,6 +109,7 @@ class Connection final : private EventTarget, private Timer {
 
   // Answering (connection_write.cc).
   void begin_exchange(const ParsedHead& head);
+  void refuse_at_once();
   void refuse(const Refusal& why);
   void reject(Response response, const ParsedHead& head);
   Response server_error(std::string_view what);

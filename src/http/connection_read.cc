@@ -391,7 +391,7 @@ void Connection::reject(Response response, const ParsedHead& head) {
     linger_after_ = true;
   } else {
     state_ = State::discard;
-    wait_for(Wait::body, context_->shared->options.body_timeout);
+    if (!output_pending()) wait_for(Wait::body, context_->shared->options.body_timeout);  // else settle() does it later
   }
 }
 

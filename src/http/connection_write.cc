@@ -225,7 +225,7 @@ void Connection::on_writable() {
   } else if (state_ == State::handling) {
     close_if_gone();
   } else {
-    settle();
+    pump();  // what stands still since the answer stood in the way, a body without room for its next bytes too
     turn();
   }
 }

@@ -87,22 +87,29 @@ bool Listener::accept_one() {
   if (!socket.open()) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (errno == ECONNABORTED || errno == EINTR) return true;
-    report(errno);
-    // It stays readable, and would be told to us for ever.
-    context_->loop.change_watch(socket_.get(), 0, *this);
-    context_->loop.timers().arm(*this, context_->loop.time() + kAcceptPause);
+    pause(errno);
     return false;
   }
   const Shared& shared = *context_->shared;
   const std::size_t open = shared.connections.load(std::memory_order_relaxed);
   try {
     if (open < shared.options.connections_max + kRefusedMax) {
-      Connection::open(context_, std::move(socket), peer.host(), open >= shared.options.connections_max);
+      if (!Connection::open(context_, std::move(socket), peer.host(), open >= shared.options.connections_max)) {
+        pause(errno);
+        return false;
+      }
     }
   } catch (const std::exception& failure) {
     context_->shared->log.error("connection failed error=\"{}\"", failure.what());
   }
   return true;
+}
+
+// The socket stays readable, and would be told to us for ever.
+void Listener::pause(int error) {
+  report(error);
+  context_->loop.change_watch(socket_.get(), 0, *this);
+  context_->loop.timers().arm(*this, context_->loop.time() + kAcceptPause);
 }
 
 void Listener::report(int error) {

@@ -34,6 +34,7 @@ class Listener final : private EventTarget, private Timer {
   void on_deadline() override;
   /// False when nothing more can be accepted now.
   bool accept_one();
+  void pause(int error);
   void report(int error);
 
   const std::shared_ptr<LoopContext> context_;

@@ -127,7 +127,7 @@ void LoopImpl::run() {
       // than it brings.
       if ((count <= 0 && !tasks) || !end_of_round_) break;
       handled += std::max(count, 1);
-      if (handled >= kEventsPerRound) break;
+      if (handled >= kEventsPerRound || clock_.steady_now() - time_ > kRoundTimeMax) break;
       wait = 0;
     }
     timers_.advance(time_);

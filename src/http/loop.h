@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <mutex>
 #include <thread>
@@ -29,9 +30,9 @@ class EventTarget {
 };
 
 /// One network thread: descriptors (epoll), timers and tasks in rounds. A round is: what is ready and the tasks posted
-/// so far, over again while a hook is set and more has come, up to about kEventsPerRound events; the timers; the hook.
-/// So none of them starves the others.
-/// post() is safe from any thread; the rest belongs to the thread in run().
+/// so far, over again while a hook is set and more has come, up to about kEventsPerRound events or kRoundTimeMax; the
+/// timers; the hook. So none of them starves the others. post() is safe from any thread; the rest belongs to the thread
+/// in run().
 class LoopImpl final : public Loop {
  public:
   /// Without descriptors for itself it ends the process: nothing can be served then.
@@ -65,6 +66,8 @@ class LoopImpl final : public Loop {
 
  private:
   static constexpr int kEventsPerRound = 256;
+  /// No further look after this long: the timers and the hook must not wait for clients that never pause.
+  static constexpr std::chrono::milliseconds kRoundTimeMax{3};
 
   int wait_ms(bool more);
   bool drain_mailbox();

@@ -2,7 +2,9 @@
 // himself.
 #include <atomic>
 
+#include "http/loop.h"
 #include "support.h"
+#include "support/fake_clock.h"
 
 namespace weir::http::test {
 namespace {
@@ -115,6 +117,63 @@ TEST(Events, AreNotMissedWhenAReadExactlyFillsABody) {
   }
 }
 
+// The answers before it, and the 100 that asks for the body, are more than the client takes; and then the body comes.
+TEST(Events, ABodyThatComesWhileEarlierAnswersAreOnTheirWayIsRead) {
+  SystemClock clock;
+  SystemRandom random;
+  auto bound = Server::bind({.listen = "127.0.0.1:0"}, clock, random);
+  ASSERT_TRUE(bound);
+  Server& server = *bound.value();
+  std::vector<Route> routes;
+  routes.push_back({Method::get, "/bytes/:n", 0, [](const RequestHead& head) -> Admission {
+                      return Response{.body = std::string(std::stoul(head.captures.at(0)), 'x')};
+                    }});
+  routes.push_back({Method::post, "/size", 1 << 20, [](const RequestHead&) -> Admission {
+                      return Accepted{[](std::string body, Responder r) {
+                        std::move(r).send({.body = std::to_string(body.size())});
+                      }};
+                    }});
+  server.start(std::move(routes));
+  const auto ask = [](std::size_t bytes) { return get("/bytes/" + std::to_string(bytes), "X-Request-Id: i\r\n"); };
+  constexpr std::size_t kCoalesced = 256 * 1024;  // answers to pipelined requests are sent when they are more than this
+  // How much the kernel takes is its own affair: with some number of answers before, the last lot is taken in part.
+  for (int lots_before = 0; lots_before < 15; ++lots_before) {
+    Client client(server.address(), 4096);
+    const std::size_t head = client.ask(ask(10'000)).head.size();
+    std::string requests;
+    for (int lot = 0; lot < lots_before; ++lot) {
+      for (std::size_t bytes = 0; bytes <= kCoalesced; bytes += head + 30'000) requests += ask(30'000);
+    }
+    std::size_t left = kCoalesced;  // exactly: only the 100 is too much
+    for (; left > 30'000; left -= head + 15'000) requests += ask(15'000);
+    requests += ask(left - head);
+    requests += "POST /size HTTP/1.1\r\nHost: t\r\nContent-Length: 20000\r\nExpect: 100-continue\r\n\r\n";
+    ASSERT_LT(requests.size(), 17U * 1024) << "all must come with one read";
+    {
+      const Blocked blocked(server);
+      client.send(requests);
+    }
+    std::promise<void> handled;
+    server.loops()[0]->post([&] { handled.set_value(); });
+    handled.get_future().wait();
+    client.send(std::string(20'000, 'y'));
+    Answer answer;
+    do {
+      answer = client.read_answer();
+    } while (answer.status == 100 || answer.body.size() > 5);
+    ASSERT_EQ(answer.body, "20000") << lots_before;
+  }
+  server.stop();
+}
+
+TEST(Events, UrgentDataEndsTheConnection) {
+  TestServer server;
+  Client client(server.address());
+  ASSERT_EQ(client.ask(get("/ping")).status, 200);
+  client.send_urgent('!');
+  EXPECT_TRUE(client.closed_by_server());
+}
+
 TEST(Fairness, AStreamOfPipelinedRequestsLetsOthersIn) {
   TestServer server;
   const std::string ping = get("/smuggled");
@@ -154,6 +213,33 @@ TEST(Fairness, TasksThatPostThemselvesLetConnectionsAndTimersIn) {
   for (int i = 0; i < 50; ++i) ASSERT_EQ(client.ask(get("/ping")).body, "pong");
   EXPECT_TRUE(client.closed_by_server());
   stop = true;
+}
+
+// The hook and the timers have their turn however long it goes on: by the clock, not by a number of tasks.
+TEST(Fairness, ARoundWithAHookEndsInTime) {
+  weir::test::FakeClock clock;
+  LoopImpl loop(0, clock);
+  int tasks = 0;
+  int most = 0;
+  int rounds = 0;
+  loop.set_end_of_round([&] {
+    most = std::max(most, std::exchange(tasks, 0));
+    if (++rounds == 20) loop.quit();
+    return false;
+  });
+  struct Storm {
+    LoopImpl* loop;
+    weir::test::FakeClock* clock;
+    int* tasks;
+    void operator()() const {
+      clock->advance(1ms);
+      ++*tasks;
+      loop->post(Storm{*this});
+    }
+  };
+  loop.post(Storm{&loop, &clock, &tasks});
+  loop.run();
+  EXPECT_LE(most, 5);
 }
 
 // Whoever waits with more requests behind the one that waits.

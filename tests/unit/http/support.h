@@ -49,7 +49,11 @@ class Client {
  public:
   explicit Client(const std::string& address, int receive_buffer = 0) {
     fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer > 0) ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    if (receive_buffer > 0) {
+      ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+      const int segment = 536;  // small ones keep the server's kernel from buffering much, too
+      ::setsockopt(fd_, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof segment);
+    }
     const int on = 1;
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in to{};
@@ -73,6 +77,7 @@ class Client {
     close();
   }
   void shut_sending() { ::shutdown(fd_, SHUT_WR); }
+  void send_urgent(char byte) { ::send(fd_, &byte, 1, MSG_OOB | MSG_NOSIGNAL); }
   /// False when the server has closed.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {
