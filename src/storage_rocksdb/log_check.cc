@@ -101,9 +101,10 @@ class Scanner {
     fragment.type = static_cast<std::uint8_t>(data_[position + 6]);
     fragment.end = position + kHeaderBytes + length;
     if (fragment.type == zero && length == 0) return Read::cut;
-    if (fragment.type < full || fragment.type > last) return Read::changed;
     if (kHeaderBytes + length > block_left(position)) return Read::changed;
+    // Before the type: its sector may be missing, too, and a fragment that is `changed` lies within the file.
     if (kHeaderBytes + length > left) return Read::cut;
+    if (fragment.type < full || fragment.type > last) return Read::changed;
     const std::uint32_t crc = crc32c(data_.substr(position + 6, 1 + length));
     const std::uint32_t masked = ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
     if (masked != static_cast<std::uint32_t>(little_endian(data_.substr(position, 4)))) return Read::changed;
@@ -123,7 +124,7 @@ class Scanner {
           position_ = data_.size();
           return;
         }
-        return stop(true);
+        return stop(true, fragment.end);
       case Read::changed: return stop(is_unwritten(position_, fragment.end), fragment.end);
       case Read::ok: break;
     }

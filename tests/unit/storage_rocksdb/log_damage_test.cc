@@ -188,12 +188,63 @@ TEST_P(LogDamage, OfTheLastWriteAnySectorsMayBeMissing) {
       if (random() % 2 == 0) torn.replace(at, end - at, end - at, '\0');
       at = end;
     }
+    if (random() % 2 == 0) torn.resize(begin + random() % (torn.size() - begin + 1));  // the new size is not there
     write_bytes(log, torn + unused());
     const auto opened = try_open();
     ASSERT_TRUE(opened) << "shift=" << shift << " " << opened.error().detail;
     EXPECT_EQ(read().size(), sent_.size() + (torn == whole ? 2 : 1)) << shift;
     store_.reset();
   }
+}
+
+// The length of the record is there and its type, in the next sector, is not; and the file is too short for it.
+TEST_P(LogDamage, AHeaderInTwoSectorsOfAFileThatIsTooShortIsCut) {
+  restore();
+  open();
+  ASSERT_TRUE(append(std::string(200, 'a')));
+  const auto log = files_ending(".log").back();
+  const auto end_of_log = [&] { return bytes_of(log).find_last_not_of('\0') + 1; };
+  const std::size_t before = end_of_log();
+  ASSERT_TRUE(append(std::string(200, 'a')));
+  const std::size_t after = end_of_log();
+  // One more, so long that the next header has 6 bytes in front of the end of a sector.
+  ASSERT_TRUE(append(std::string(200 + (2 * 512 - 6 - (after + after - before) % 512) % 512, 'a')));
+  const std::size_t begin = end_of_log();
+  ASSERT_EQ(begin % 512, 512u - 6);
+  ASSERT_TRUE(append(std::string(2000, 'q')));
+  store_.reset();
+  const std::string whole = bytes_of(log);
+  for (const std::size_t size : {begin + 6, begin + 7, begin + 100, begin + 518, begin + 700, whole.size() - 1}) {
+    std::string torn = whole.substr(0, size);
+    const std::size_t missing = std::min(size - begin - 6, std::size_t{512});
+    torn.replace(begin + 6, missing, missing, '\0');
+    write_bytes(log, torn + unused());
+    const auto opened = try_open();
+    ASSERT_TRUE(opened) << "size=" << size << " " << opened.error().detail;
+    EXPECT_EQ(read().size(), sent_.size() + 3) << size;
+    store_.reset();
+    for (const auto& newer : files_ending(".log")) {
+      if (newer > log) fs::remove(newer);
+    }
+  }
+}
+
+TEST_P(LogDamage, ALengthThatReachesBehindTheFileHidesNoWritesThatWereNotSynced) {
+  restore();
+  options_.durability = Durability::os;
+  open();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(append(std::string(200, 'q')));
+  store_.reset();
+  const auto log = files_ending(".log").back();
+  std::string damaged = bytes_of(log);
+  ASSERT_GT(damaged.size(), 20 * 200u);
+  ASSERT_LT(damaged.size(), 0x2000u) << "the length will be larger";
+  const std::size_t second = 7 + static_cast<std::uint8_t>(damaged[4]) + 256 * static_cast<std::uint8_t>(damaged[5]);
+  damaged[second + 5] ^= 0x20;
+  write_bytes(log, damaged + unused());
+  const auto before = contents();
+  WEIR_EXPECT_REFUSED(try_open(), Errc::data_dir_unusable);
+  EXPECT_EQ(contents(), before);
 }
 
 INSTANTIATE_TEST_SUITE_P(Space, LogDamage, testing::Values(std::size_t{0}, std::size_t{100'000}),
