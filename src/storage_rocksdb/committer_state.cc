@@ -109,7 +109,11 @@ Result<std::vector<std::pair<std::string, std::string>>> Committer::list(storage
 // ---- failures
 
 Status Committer::write_batch(rocksdb::WriteBatch& batch, bool sync) {
-  Status status = engine_.write(batch, sync);
+  // States, counts and keys end in zeros, and zeros at the end of the log look like bytes that were never written. So
+  // each write ends in a byte that is none, also after the loss of a bit. It is in the log only, and has no number.
+  constexpr char kEndOfWrite = '\xff';
+  Status status = batch.PutLogData(rocksdb::Slice(&kEndOfWrite, 1));
+  if (status.ok()) status = engine_.write(batch, sync);
   if (status.ok()) return status;
   // A disk that was full when something was written is the one failure after which the data on it is known: what the
   // log holds. Everything else, a failed sync above all, leaves that open.

@@ -1,5 +1,9 @@
+#include <functional>
 #include <random>
 
+#include <rocksdb/db.h>
+
+#include "storage_rocksdb/keys.h"
 #include "unit/storage_rocksdb/store_harness.h"
 
 namespace weir::storage_rocksdb::test {
@@ -245,6 +249,91 @@ TEST_P(LogDamage, ALengthThatReachesBehindTheFileHidesNoWritesThatWereNotSynced)
   const auto before = contents();
   WEIR_EXPECT_REFUSED(try_open(), Errc::data_dir_unusable);
   EXPECT_EQ(contents(), before);
+}
+
+// What is written ends in zeros: a state of a log, a key, a count. They must not pass for bytes that were not written.
+TEST_P(LogDamage, AFlippedBitInTheLastWriteIsReportedWhateverThatHolds) {
+  const auto claim = [this] {
+    Append append;
+    append.topic = kTopic;
+    append.claim = std::make_unique<Claim>();
+    Completion<Appended> end;
+    store_->append(std::move(append), end.callback());
+    return wait(end).has_value();
+  };
+  const std::string zeros(3, '\0');
+  options_.reclaim_compact_bytes = std::uint64_t{1} << 40;  // it would begin another log
+  const std::vector<std::function<bool()>> writes = {
+      [&] { return trim(kTopic, 7).has_value(); },
+      [&] { return store_->create_log(TopicId{2}).has_value(); },
+      [&] {
+        return store_->write({{storage::Table::meta, "k", zeros}}).has_value();
+      },
+      [&] {
+        return store_->write({{storage::Table::meta, "k" + zeros, std::nullopt}}).has_value();
+      },
+      claim,
+  };
+  for (std::size_t i = 0; i < writes.size(); ++i) {
+    restore();
+    open();
+    ASSERT_TRUE(append("x"));
+    const auto log = files_ending(".log").back();
+    const std::size_t begin = bytes_of(log).find_last_not_of('\0') + 1;
+    ASSERT_TRUE(writes[i]()) << i;
+    store_.reset();
+    const std::string whole = bytes_of(log);
+    ASSERT_GT(whole.size(), begin + 7) << i;
+    for (std::size_t byte = begin; byte < whole.size(); ++byte) {
+      if (byte == begin + 4 || byte == begin + 5) continue;  // a length may stand for a cut write
+      for (int bit = 0; bit < 8; bit += 1 + static_cast<int>(byte % 3)) {
+        std::string flipped = whole;
+        flipped[byte] = static_cast<char>(flipped[byte] ^ (1 << bit));
+        write_bytes(log, flipped + unused());
+        EXPECT_FALSE(try_open()) << "write " << i << " byte " << byte - begin << " bit " << bit;
+        if (store_) return;
+      }
+    }
+    for (const std::size_t bit : {0, 3, 7}) {
+      std::string flipped = whole;
+      flipped.back() = static_cast<char>(flipped.back() ^ (1 << bit));
+      write_bytes(log, flipped + unused());
+      ASSERT_FALSE(try_open()) << "write " << i << ", the last byte";
+    }
+    write_bytes(log, whole + unused());
+    open();
+    EXPECT_EQ(bytes_of(log), whole) << "nothing of a whole write is cut";
+    store_.reset();
+  }
+}
+
+// As weir wrote them before each write got a last byte that is not zero.
+TEST_P(LogDamage, ALogWhoseWritesEndInZerosIsReadToItsEnd) {
+  restore();
+  {
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    for (const char* name : {"default", "messages", "logs", "claims"}) families.push_back({name, {}});
+    rocksdb::DBOptions options;
+    options.avoid_flush_during_recovery = options.avoid_flush_during_shutdown = true;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    rocksdb::DB* opened = nullptr;
+    ASSERT_TRUE(rocksdb::DB::Open(options, files().string(), families, &handles, &opened).ok());
+    const std::unique_ptr<rocksdb::DB> db(opened);
+    for (const char* key : {"a", "b"}) {
+      ASSERT_TRUE(db->Put({}, keyed_key(storage::Table::meta, key), std::string(5, '\0')).ok());
+    }
+    for (auto* handle : handles) ASSERT_TRUE(db->DestroyColumnFamilyHandle(handle).ok());
+    ASSERT_TRUE(db->Close().ok());
+  }
+  const auto log = files_ending(".log").back();
+  write_bytes(log, bytes_of(log) + unused());
+  open();
+  EXPECT_EQ(read(), sent_);
+  for (const char* key : {"a", "b"}) {
+    const auto value = store_->get(storage::Table::meta, key);
+    ASSERT_TRUE(value && value.value());
+    EXPECT_EQ(*value.value(), std::string(5, '\0'));
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Space, LogDamage, testing::Values(std::size_t{0}, std::size_t{100'000}),
