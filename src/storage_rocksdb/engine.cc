@@ -95,11 +95,12 @@ rocksdb::DBOptions Engine::db_options(Access access) const {
   options.create_if_missing = create;
   options.create_missing_column_families = create;
   options.paranoid_checks = true;
-  // check_logs() has removed an incomplete tail, so what is left must be whole.
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kAbsoluteConsistency;
+  // check_logs() has removed an incomplete tail, so what is left must be whole. It is still there at its own look.
+  options.wal_recovery_mode = access == Access::look ? rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords
+                                                     : rocksdb::WALRecoveryMode::kAbsoluteConsistency;
   // Notices that a log which was synced and left is not there. Without syncs the loss of one is no reason to refuse.
   // Switching it off writes to the manifest, so not when only reading (RocksDB 7.8 ends the process over that).
-  options.track_and_verify_wals_in_manifest = loss_ == TailLoss::last_write || access == Access::read;
+  options.track_and_verify_wals_in_manifest = loss_ == TailLoss::last_write || read_only(access);
   options.avoid_flush_during_recovery = true;  // a start writes no tables: quick, and possible on a nearly full disk
   options.max_total_wal_size = 2 * settings_.memtable_bytes;  // bounds what a start has to replay
   options.max_background_jobs = 2;
@@ -149,13 +150,13 @@ Status Engine::open_database(Access access) {
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const std::string path = settings_.store.string();
-  const bool read_only = access == Access::read;
   const auto options = db_options(access);
-  const Status status = read_only ? rocksdb::DB::OpenForReadOnly(options, path, family_descriptors(), &handles, &db)
-                                  : rocksdb::DB::Open(options, path, family_descriptors(), &handles, &db);
+  const Status status = read_only(access)
+                            ? rocksdb::DB::OpenForReadOnly(options, path, family_descriptors(), &handles, &db)
+                            : rocksdb::DB::Open(options, path, family_descriptors(), &handles, &db);
   if (!status.ok()) return status;
   db_.reset(db);
-  writable_ = !read_only;
+  writable_ = !read_only(access);
   std::copy(handles.begin(), handles.end(), families_.begin());
   return status;
 }
@@ -179,7 +180,7 @@ bool Engine::sync_file(const std::filesystem::path& path) {
 
 std::uint64_t Engine::first_needed_log() {
   std::uint64_t number = 0;
-  if (!open_database(Access::read).ok() ||
+  if (!open_database(Access::look).ok() ||
       !db_->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &number)) {
     number = 0;
   }

@@ -97,7 +97,9 @@ class Engine {
 
  private:
   class LogSwitchListener;
-  enum class Access : std::uint8_t { create, write, read };
+  /// `look`: as `read`, and takes any logs: for the manifest only, nobody is answered from them.
+  enum class Access : std::uint8_t { create, write, read, look };
+  static bool read_only(Access access) { return access == Access::read || access == Access::look; }
   rocksdb::DBOptions db_options(Access access) const;
   std::vector<rocksdb::ColumnFamilyDescriptor> family_descriptors() const;
   rocksdb::Status open_database(Access access);

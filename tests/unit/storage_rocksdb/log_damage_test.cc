@@ -528,6 +528,37 @@ TEST_F(LogsInARow, AGapInFrontOfTheLogsThatAreNeededIsNone) {
   EXPECT_EQ(read(), sent_);
 }
 
+TEST_F(LogsInARow, AGapInFrontOfTheLogsThatAreNeededIsNoneAlsoBesideAnIncompleteWrite) {
+  unused_bytes_ = 50'000;
+  live(3);
+  const std::string old = bytes_of(logs_[0]);
+  open();
+  ASSERT_TRUE(store_->flush_and_compact());
+  sent_.push_back("last");
+  ASSERT_TRUE(append(sent_.back()));
+  ASSERT_TRUE(append(std::string(900, 'q')));
+  store_.reset();
+  ASSERT_FALSE(fs::exists(logs_[0]));
+  write_bytes(logs_[0], old);
+  const auto newest = files_ending(".log").back();
+  std::string torn = bytes_of(newest);
+  for (const bool ahead : {true, false}) {
+    if (ahead) {
+      std::fill(torn.end() - 600, torn.end(), '\0');
+      write_bytes(newest, torn + std::string(unused_bytes_, '\0'));
+    } else {
+      write_bytes(logs_[0], old);
+      write_bytes(newest, torn.substr(0, torn.size() - 650));
+      for (const auto& newer : files_ending(".log")) {
+        if (newer > newest) fs::remove(newer);
+      }
+    }
+    open();
+    EXPECT_EQ(read(), sent_);
+    store_.reset();
+  }
+}
+
 TEST_P(LogDamage, ADamagedTableIsReportedAndOtherTopicsAreServed) {
   restore();
   options_.memtable_bytes = 64 << 20;
