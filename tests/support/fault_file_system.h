@@ -25,14 +25,15 @@ namespace weir::test {
 /// the power cut is played: tests do not wait for the disk. Safe to call from any thread.
 class FaultFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  enum class Call : std::uint8_t { append, sync };
+  enum class Call : std::uint8_t { append, sync, allocate };
   enum class Fault : std::uint8_t { io_error, no_space };
 
   FaultFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()), state_(std::make_shared<State>()) {}
   const char* Name() const override { return "FaultFileSystem"; }
 
   /// The `nth` (from 1) call of this kind from now on fails, and `times - 1` after it; only files whose name ends so.
-  /// A failing append writes `keep_bytes` of its data before it fails.
+  /// A failing append writes `keep_bytes` of its data before it fails. A failing allocation (of space ahead of the
+  /// writes) is not told to the engine, as the system's is not.
   void fail(Call call, Fault fault, std::uint64_t nth = 1, std::string suffix = ".log",
             std::uint64_t times = std::numeric_limits<std::uint64_t>::max(), std::size_t keep_bytes = 0) {
     const std::lock_guard lock(state_->mutex);
@@ -61,8 +62,8 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   /// The power is gone: from now on nothing reaches the disk, every call that changes something fails.
   void cut_power() { state_->power = false; }
   /// After the store was destroyed: of each file only what was synced is left, and of the rest any part from its
-  /// beginning; or, of a log, which grows ahead of its writes, any of its sectors in a file that ends in zeros. Power
-  /// is back.
+  /// beginning; or, of a log, which grows ahead of its writes, any of its sectors in a file that ends in zeros or
+  /// inside of them. Power is back.
   template <class Random>
   void drop_unsynced(Random& random) {
     const std::lock_guard lock(state_->mutex);
@@ -203,6 +204,11 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
                              const rocksdb::DataVerificationInfo&, rocksdb::IODebugContext* debug) override {
       return Append(data, options, debug);
     }
+    void PrepareWrite(std::size_t offset, std::size_t size, const rocksdb::IOOptions& options,
+                      rocksdb::IODebugContext* debug) override {
+      if (state_->next(Call::allocate, name_)) return;
+      FSWritableFileOwnerWrapper::PrepareWrite(offset, size, options, debug);
+    }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override { return synced(); }
     rocksdb::IOStatus Fsync(const rocksdb::IOOptions&, rocksdb::IODebugContext*) override { return synced(); }
     rocksdb::IOStatus RangeSync(std::uint64_t, std::uint64_t, const rocksdb::IOOptions&,
@@ -252,7 +258,9 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
     }
     file.close();
     std::error_code failed;
-    std::filesystem::resize_file(name, size + random() % 100'000, failed);
+    const bool shorter = size > synced && random() % 3 == 0;  // the new size is not there
+    std::filesystem::resize_file(name, shorter ? synced + random() % (size - synced) : size + random() % 100'000,
+                                 failed);
   }
 
   static rocksdb::IOStatus dead() { return rocksdb::IOStatus::IOError("fault"); }

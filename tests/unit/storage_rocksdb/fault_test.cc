@@ -110,6 +110,37 @@ TEST_F(StoreFault, AFullDiskRefusesAndRecoversWithoutARestart) {
   EXPECT_EQ(read(), all);
 }
 
+// A log grows ahead of its writes. Where that finds no space the writes themselves may still find some, or none.
+TEST_F(StoreFault, ALogThatCannotGrowAheadLosesNothing) {
+  std::vector<std::string> sent;
+  const auto expect_append = [&](const std::string& payload) {
+    const auto end = append(payload);
+    ASSERT_TRUE(end) << end.error().detail;
+    sent.push_back(payload);
+  };
+  reopen();
+  file_system_->fail(Call::allocate, Fault::no_space);
+  for (int i = 0; i < 5; ++i) expect_append(std::to_string(i) + std::string(1000, 'p'));
+  EXPECT_GE(file_system_->failed_calls(), 1u);
+  EXPECT_LT(std::filesystem::file_size(files_ending(".log").back()), 10'000u) << "the writes alone made it grow";
+  reopen();
+  EXPECT_EQ(read(), sent);
+
+  for (const std::size_t kept : {0, 5, 900}) {
+    expect_append("fits");
+    file_system_->fail(Call::append, Fault::no_space, 1, ".log", 1, kept);
+    WEIR_EXPECT_REFUSED(append(std::string(1000, 'q')), Errc::storage_full);
+    clock_.advance(milliseconds{1000});
+    expect_append("there is space again");
+    reopen();
+    EXPECT_EQ(read(), sent) << kept;
+  }
+  file_system_->heal();
+  expect_append("last");
+  reopen();
+  EXPECT_EQ(read(), sent);
+}
+
 TEST_F(StoreFault, AFullDiskIsTriedAgainWhenSomebodyAsksForTheHealth) {
   file_system_->fail(Call::append, Fault::no_space, 1, ".log", 1);
   WEIR_EXPECT_REFUSED(append("refused"), Errc::storage_full);
