@@ -87,23 +87,33 @@ void Committer::enqueue(Item&& item, bool may_refuse) {
                     (queued_appends_ >= settings_.queue_appends_max || item.bytes > settings_.queue_bytes_max ||
                      queued_bytes_ > settings_.queue_bytes_max - item.bytes);
   if (full && may_refuse) {
+    at_once_ = true;  // nothing is refused for the sake of a round
+    const bool wake_thread = idle_ && batch_is_ready();
     lock.unlock();
+    if (wake_thread) queue_changed_.notify_one();
     return item.done(make_error(Errc::overloaded, "too many publishes are waiting for the disk"));
   }
   queued_appends_ += 1;
   queued_bytes_ += item.bytes;
   const bool was_empty = incoming_.empty();
-  if (const std::uint64_t loop = bit_of(item); loop == 0 || queued_bytes_ >= settings_.commit_bytes_max) {
+  if (const std::uint64_t loop = bit_of(item); loop == 0 || queue_is_long()) {
     at_once_ = true;
   } else if ((paid_ & loop) == 0) {
     owing_.fetch_or(loop, std::memory_order_relaxed);
   }
   incoming_.push_back(std::move(item));
-  const bool wake_thread = idle_ && batch_is_ready();
+  // A thread that had nothing to do has to be told of the first append: it would wait for a round without a limit.
+  // Under load it is in the limited wait after its last commit, so this costs a wake-up at most once in that time.
+  const bool wake_thread = idle_ && (batch_is_ready() || (was_empty && unhurried_));
   const bool wake_caller = was_empty && settings_.on_caller;
   lock.unlock();
   if (wake_thread) queue_changed_.notify_one();
   if (wake_caller && wakeup_) wakeup_();
+}
+
+bool Committer::queue_is_long() const {
+  return queued_bytes_ >= std::min(settings_.commit_bytes_max, settings_.queue_bytes_max / 2) ||
+         queued_appends_ >= settings_.queue_appends_max / 2;
 }
 
 std::uint64_t Committer::bit_of(const Item& item) const {
@@ -120,6 +130,7 @@ void Committer::end_round(std::uint32_t loop) {
   {
     const std::lock_guard lock(queue_mutex_);
     owing_.fetch_and(~bit, std::memory_order_relaxed);
+    late_ &= ~bit;
     paid_ |= bit;
     wake = idle_ && batch_is_ready();
   }
@@ -148,18 +159,21 @@ void Committer::poke_and_wait() {
 void Committer::run() {
   std::unique_lock lock(queue_mutex_);
   for (;;) {
-    const bool for_a_round = !incoming_.empty() || owing_.load(std::memory_order_relaxed) != 0;
+    const bool for_a_round = !incoming_.empty() || a_round_is_awaited();
+    const auto has_work = [this] { return batch_is_ready() || closing_ || pokes_ > pokes_answered_; };
     idle_ = true;
-    const bool called = queue_changed_.wait_for(lock, for_a_round ? settings_.round_wait_max : kIdleLook, [this] {
-      return batch_is_ready() || closing_ || pokes_ > pokes_answered_;
-    });
+    unhurried_ = !for_a_round;
+    queue_changed_.wait_for(lock, for_a_round ? settings_.round_wait_max : kIdleLook,
+                            [&] { return has_work() || (unhurried_ && !incoming_.empty()); });
     idle_ = false;
     if (incoming_.empty() && closing_) return;
-    if (!called && for_a_round) {
-      owing_.store(0, std::memory_order_relaxed);  // who has not ended a round by now is busy, or gone
-      if (incoming_.empty()) continue;
-    } else if (!called && !incoming_.empty()) {
-      continue;  // it came meanwhile: its wait begins now
+    if (!has_work()) {
+      if (for_a_round) {
+        late_ = owing_.load(std::memory_order_relaxed);  // who has not ended a round by now is busy, or gone
+        if (incoming_.empty()) continue;
+      } else if (!incoming_.empty()) {
+        continue;  // the first append: its wait begins now
+      }
     }
     lock.unlock();
     commit_queued();
@@ -203,7 +217,7 @@ bool Committer::commit_queued() {
     const std::lock_guard queue(queue_mutex_);
     pokes = pokes_;
     working_.swap(incoming_);
-    owing_.store(0, std::memory_order_relaxed);
+    owing_.fetch_and(late_, std::memory_order_relaxed);
     paid_ = 0;
     at_once_ = false;
   }

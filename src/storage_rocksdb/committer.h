@@ -98,14 +98,15 @@ class Committer {
   void enqueue(Item&& item, bool may_refuse);
   /// The loop that will end a round; 0: none.
   std::uint64_t bit_of(const Item& item) const;
+  /// Enough for a commit, or half of what the queue takes: no round is worth more. Under the queue's lock.
+  bool queue_is_long() const;
   /// Makes the committing thread look, also when the queue is empty. Returns the number to wait for; 0: closing.
   std::uint64_t poke();
   /// Pokes and, if there is a committing thread, waits until it has looked.
   void poke_and_wait();
   /// The thread may take the queue. Under the queue's lock.
-  bool batch_is_ready() const {
-    return !incoming_.empty() && (at_once_ || owing_.load(std::memory_order_relaxed) == 0);
-  }
+  bool batch_is_ready() const { return !incoming_.empty() && (at_once_ || !a_round_is_awaited()); }
+  bool a_round_is_awaited() const { return (owing_.load(std::memory_order_relaxed) & ~late_) != 0; }
   void run();
   /// Commits everything that was queued when it was called. False when there was nothing.
   bool commit_queued();
@@ -154,11 +155,14 @@ class Committer {
   // What the thread waits for before it takes the queue: the ends of rounds, a bit for each loop. A loop owes one from
   // its first append to a batch on, and from when it is given completions on, whose clients are likely to publish
   // again. Once it has paid it owes nothing more for this batch: no loop holds the others up for more than a round.
+  // Who has kept the thread waiting for `round_wait_max` is late, and not waited for until its round has ended.
   std::atomic<std::uint64_t> owing_{0};  // set under the lock; a loop looks at its own bit without
+  std::uint64_t late_ = 0;               // stay in owing_, from batch to batch
   std::uint64_t paid_ = 0;
   bool at_once_ = false;  // somebody else's append or change is in the queue, or enough for a commit
   bool closing_ = false;
   bool idle_ = false;                 // the thread waits
+  bool unhurried_ = false;            // and not for a round: the first append has to start that wait
   std::uint64_t pokes_ = 0;           // the thread has something to do besides the queue, until
   std::uint64_t pokes_answered_ = 0;  // has reached it
   std::condition_variable poke_answered_;

@@ -30,7 +30,7 @@ struct Options {
   std::uint64_t reclaim_compact_bytes = 32 << 20;  ///< a trim of at least this much compacts its key range; 0: always
   /// The commit thread lets appends of the loops 0 to `loops` - 1 wait for their end_round(); 0: for none. At most 64.
   std::size_t loops = 0;
-  /// While it works it waits for a round no longer than this; when it had nothing to do, up to a second longer.
+  /// It waits for rounds no longer than this before a commit, and for a loop that was late not again in that round.
   std::chrono::milliseconds round_wait_max{10};
   bool commit_on_caller = false;                     ///< no commit thread: commit_pending() commits instead (one loop)
   std::shared_ptr<rocksdb::FileSystem> file_system;  ///< null: the machine's; tests inject faults here

@@ -41,6 +41,9 @@ class StoreRounds : public testing::Test, protected StoreHarness {
     store_->append(std::move(append), end.callback());
     return end;
   }
+  static double seconds_since(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
   /// Of all appends so far.
   int commits() {
     store_->close();
@@ -134,6 +137,94 @@ TEST_F(StoreRounds, ALoopThatNeverEndsItsRoundDelaysOnly) {
   auto other = append_on(1);
   store_->end_round(1);  // loop 0 was answered and has quit
   EXPECT_TRUE(other.wait());
+}
+
+TEST_F(StoreRounds, ALoopInALongRoundDelaysTheOthersOnce) {
+  constexpr int kTimes = 20;
+  options_.round_wait_max = milliseconds{250};
+  options_.durability = Durability::os;
+  set_up_again();
+  EXPECT_TRUE(append_on(0).wait()) << "late from here on";
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < kTimes; ++i) {
+    auto slow = append_on(0);
+    auto other = append_on(1);
+    store_->end_round(1);
+    EXPECT_TRUE(other.wait());
+    EXPECT_TRUE(slow.wait());
+    store_->end_round(1);  // the one that was answered
+  }
+  EXPECT_LT(seconds_since(begin), kTimes * 0.25 / 2) << "it was waited for again and again";
+}
+
+TEST_F(StoreRounds, ALoopThatWasLateCountsAgainOnceItsRoundHasEnded) {
+  options_.round_wait_max = milliseconds{250};
+  set_up_again();
+  bool shared = false;
+  for (int i = 0; i < 20 && !shared; ++i) {  // a machine that stalls may make it late once more
+    EXPECT_TRUE(append_on(0).wait());
+    store_->end_round(0);
+    EXPECT_TRUE(append_on(storage::kNoLoop).wait());  // a batch later
+    // A blocking call comes after the commit before it, and all that it tells the watcher.
+    EXPECT_TRUE(store_->create_log(TopicId{100u + static_cast<unsigned>(i)}));
+    const int before = commits_.count;
+    auto first = append_on(0);
+    auto other = append_on(1);
+    store_->end_round(1);
+    auto second = append_on(0);
+    store_->end_round(0);
+    EXPECT_TRUE(first.wait());
+    EXPECT_TRUE(other.wait());
+    EXPECT_TRUE(second.wait());
+    EXPECT_TRUE(store_->create_log(TopicId{200u + static_cast<unsigned>(i)}));
+    shared = commits_.count == before + 1;
+    store_->end_round(0);
+    store_->end_round(1);
+  }
+  EXPECT_TRUE(shared);
+}
+
+TEST_F(StoreRounds, ALongRoundDelaysNoLongerWhenTheThreadHadNothingToDo) {
+  constexpr int kTimes = 5;
+  options_.round_wait_max = milliseconds{1};
+  set_up_again();
+  double waited = 0;
+  for (int i = 0; i < kTimes; ++i) {
+    EXPECT_TRUE(append_on(storage::kNoLoop).wait());  // after which no round is awaited
+    EXPECT_TRUE(store_->create_log(TopicId{100u + static_cast<unsigned>(i)}));
+    const auto begin = std::chrono::steady_clock::now();
+    auto slow = append_on(0);
+    auto other = append_on(1);
+    store_->end_round(1);
+    EXPECT_TRUE(other.wait());
+    EXPECT_TRUE(slow.wait());
+    waited += seconds_since(begin);
+    store_->end_round(0);
+    store_->end_round(1);
+  }
+  EXPECT_LT(waited, kTimes * 0.5);
+}
+
+TEST_F(StoreRounds, AQueueThatIsHalfFullDoesNotWait) {
+  options_.queue_appends_max = 10;
+  set_up_again();
+  std::vector<Completion<Appended>> all;
+  for (int i = 0; i < 5; ++i) all.push_back(append_on(0));
+  for (const auto& append : all) EXPECT_TRUE(append.wait());
+  options_.queue_appends_max = 1000;
+  options_.queue_bytes_max = 10'000;
+  options_.data_dir = folder_.path() / "bytes";
+  set_up_again();
+  EXPECT_TRUE(append_on(0, 6000).wait());
+}
+
+TEST_F(StoreRounds, NothingIsRefusedForLongBecauseARoundIsAwaited) {
+  options_.queue_bytes_max = 10'000;
+  set_up_again();
+  auto small = append_on(0, 3000);
+  WEIR_EXPECT_REFUSED(append_on(0, 9000).wait(), Errc::overloaded);
+  EXPECT_TRUE(small.wait());
+  EXPECT_TRUE(append_on(0, 9000).wait());
 }
 
 TEST_F(StoreRounds, ClosingCommitsWhatWaits) {
