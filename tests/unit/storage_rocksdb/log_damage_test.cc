@@ -176,7 +176,7 @@ TEST_P(LogDamage, ALogOfUnusedSpaceOnlyHoldsNothing) {
 // A power cut leaves any of the sectors of the write that was not synced. Its first sector holds the end of what was.
 TEST_P(LogDamage, OfTheLastWriteAnySectorsMayBeMissing) {
   std::mt19937_64 random(3);
-  for (std::size_t shift = 0; shift < 512; shift += 1 + random() % 7) {
+  for (std::size_t shift = 0; shift < 512; shift += 1 + random() % 15) {
     // The same write at every place of a sector, in a log of its own: what is in front of it is of another length.
     restore();
     open();

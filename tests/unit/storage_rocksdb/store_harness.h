@@ -133,7 +133,10 @@ class StoreHarness {
   }
   static std::string bytes_of(const std::filesystem::path& path) {
     std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
+    std::string bytes(std::filesystem::file_size(path), '\0');  // in one go: logs are megabytes, and read often
+    file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    EXPECT_EQ(static_cast<std::size_t>(file.gcount()), bytes.size()) << path;
+    return bytes;
   }
   static void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
     std::ofstream file(path, std::ios::binary | std::ios::trunc);
