@@ -21,7 +21,7 @@ namespace weir::core {
 class PageBudget;
 class Shard;
 
-/// A poll that has no answer yet: parked in its topic's list, or reading from the store. About 250 bytes, nothing else
+/// A poll that has no answer yet: parked in its topic's list, or reading from the store. About 180 bytes, nothing else
 /// is held for a parked poll here.
 struct WaitingPoll final
     : Timer,
