@@ -149,9 +149,9 @@ class LogStore {
   virtual void append(Append append, AppendDone done) = 0;
   /// Tells that `loop` has handled all the requests that were ready, or a bounded part of them: a store may let appends
   /// wait for it, so that what the loops take in together shares one sync. Called on the loop, often. A hint, and never
-  /// a condition: for a loop whose round is long, or that stops calling, the appends of all wait once in that round, and
-  /// no longer than a limit of the store's (the durable one: `round_wait_max`, 10 ms, and what the threads' scheduling
-  /// adds) besides the commit that is being written.
+  /// a condition: for a loop whose round is long, or that stops calling, the appends of all wait once in that round,
+  /// and no longer than a limit of the store's (the durable one: `round_wait_max`, 10 ms, and what the threads'
+  /// scheduling adds) besides the commit that is being written.
   virtual void end_round(std::uint32_t loop) { static_cast<void>(loop); }
 
   /// Reads messages at or after `from` with a time of `not_before` or later; empty if there are none yet.
