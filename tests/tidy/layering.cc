@@ -34,7 +34,7 @@ struct LibraryRule {
 const std::vector<LibraryRule> kLibraries = {
     {"rocksdb/", {"src/storage_rocksdb/"}, Headers::not_public, "only the store of that name knows RocksDB"},
     {"boost/beast", {"src/http/", "src/app/"}, Headers::not_public, "only the HTTP module and the wiring see Beast"},
-    {"boost/asio", {"src/http/", "src/app/"}, Headers::not_public, "only the HTTP module and the wiring see Asio"},
+    {"boost/asio", {"src/app/"}, Headers::not_public, "only the client of the command line sees Asio (adr/0009)"},
     {"simdjson", {}, Headers::not_public, "a JSON library in a public header is compiled by everybody"},
     {"nlohmann/json.hpp", {}, Headers::not_public, "a JSON library in a public header is compiled by everybody"},
     {"CLI/", {"src/app/"}, Headers::none, "only the command line knows CLI11, which is slow to compile"},

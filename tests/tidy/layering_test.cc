@@ -49,6 +49,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"RocksDbInPublicHeader", "include/weir/storage_rocksdb/rocks_store.h", "<rocksdb/db.h>"},
                     Row{"BeastInDoor", "src/api/workato/consume.cc", "<boost/beast/http.hpp>"},
                     Row{"AsioInCore", "src/core/broker.cc", "<boost/asio/post.hpp>"},
+                    Row{"AsioInHttp", "src/http/loop.cc", "<boost/asio/post.hpp>"},
                     Row{"SimdjsonInPublicHeader", "include/weir/model/payload.h", "<simdjson.h>"},
                     Row{"NlohmannInPublicHeader", "include/weir/model/topic.h", "<nlohmann/json.hpp>"},
                     Row{"CommandLineInHeader", "src/app/options.h", "<CLI/CLI.hpp>"},
